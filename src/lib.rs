@@ -1,0 +1,22 @@
+//! The protocol core of an Apple MDM server.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unwrap_used
+    )
+)]
+
+// Ground: bytes, keys, moments, names.
+pub mod limits;
+pub mod secret;
+pub mod time;
+pub mod id;
+pub mod asn1;
+pub mod crypto;
+// Formats: bounded readers, exact writers.
+pub mod plist;
