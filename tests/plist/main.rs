@@ -45,7 +45,10 @@ fn all() -> Value {
         ("Old", Value::Date("1999-12-31T23:59:59Z".parse().unwrap())),
         ("Data", octets(0..64)),
         ("NoData", octets(0..0)),
-        ("Array", vec![1.into(), Vec::<Value>::new().into(), Dictionary::new().into(), vec![Value::from("x")].into()].into()),
+        (
+            "Array",
+            vec![Value::from(1), Vec::<Value>::new().into(), Dictionary::new().into(), vec![Value::from("x")].into()].into(),
+        ),
         ("Dict", Dictionary::from_iter([("Inner", inner)]).into()),
     ]))
 }
