@@ -169,7 +169,7 @@ impl Dice {
 
     /// A string in one piece or several, which may be in pieces themselves.
     fn string(&mut self, tag: u8, piece: u8, octets: &[u8]) -> Vec<u8> {
-        if self.roll(2) == 0 {
+        if self.roll(3) > 0 {
             let unused_bits: &[u8] = if piece == 0x03 { &[0] } else { &[] };
             return self.element(tag, &[unused_bits, octets].concat());
         }
