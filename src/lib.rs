@@ -20,3 +20,4 @@ pub mod asn1;
 pub mod crypto;
 // Formats: bounded readers, exact writers.
 pub mod plist;
+pub mod x509;
