@@ -20,8 +20,11 @@ pub struct ToBeSigned<T> {
     key: PublicKey,
     bytes: Vec<u8>,
     provider: Provider,
-    assemble: Box<dyn FnOnce(&[u8], &[u8]) -> T + Send>,
+    assemble: Assemble<T>,
 }
+
+/// Makes the value of the bytes that were signed and the signature.
+type Assemble<T> = Box<dyn FnOnce(&[u8], &[u8]) -> T + Send>;
 
 impl<T> ToBeSigned<T> {
     /// `assemble` gets the bytes that were signed and the signature.
@@ -96,5 +99,81 @@ impl<T> fmt::Debug for ToBeSigned<T> {
             .field("algorithm", &self.algorithm)
             .field("bytes", &self.bytes.len())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, feature = "rustcrypto"))]
+mod tests {
+    use super::super::{KeyKind, Random, SoftwareKey};
+    use super::*;
+
+    struct Os;
+
+    impl Random for Os {
+        fn fill(&self, dest: &mut [u8]) -> Result<(), Error> {
+            getrandom::fill(dest).map_err(|_| Error::Random)
+        }
+    }
+
+    const PROVIDER: Provider = Provider::rustcrypto(&Os);
+
+    fn new_key() -> SoftwareKey {
+        PROVIDER.load(&PROVIDER.generate(KeyKind::P256).unwrap()).unwrap()
+    }
+
+    fn to_be_signed(key: &SoftwareKey) -> ToBeSigned<Vec<u8>> {
+        let public = SigningKey::public_key(key).clone();
+        ToBeSigned::new(key.algorithm(), public, b"tbs".to_vec(), &PROVIDER, |tbs, signature| [tbs, signature].concat())
+    }
+
+    /// A key that returns what it was given, and says whether that is to be trusted.
+    #[derive(Debug)]
+    struct Parrot(SoftwareKey, Vec<u8>, bool);
+
+    impl SigningKey for Parrot {
+        fn public_key(&self) -> &PublicKey {
+            SigningKey::public_key(&self.0)
+        }
+
+        fn sign(&self, _: SignatureAlgorithm, _: &[u8]) -> Result<Vec<u8>, Error> {
+            Ok(self.1.clone())
+        }
+
+        fn checks_itself(&self) -> bool {
+            self.2
+        }
+    }
+
+    #[test]
+    fn both_ways_give_the_same() {
+        let key = new_key();
+        let at_once = to_be_signed(&key).sign_with(&key).unwrap();
+        let pending = to_be_signed(&key);
+        let signature = key.sign(pending.algorithm(), pending.bytes()).unwrap();
+        assert_eq!(pending.complete(&signature), Ok(at_once));
+        assert_eq!(to_be_signed(&key).map(|signed| signed.len()).complete(&signature), Ok(3 + signature.len()));
+    }
+
+    #[test]
+    fn a_wrong_signature_completes_nothing() {
+        let (key, other) = (new_key(), new_key());
+        let signature = other.sign(SignatureAlgorithm::EcdsaSha256, b"tbs").unwrap();
+        assert_eq!(to_be_signed(&key).complete(&signature), Err(Error::Failed));
+        assert_eq!(to_be_signed(&key).complete(&[]), Err(Error::Failed));
+    }
+
+    #[test]
+    fn another_key_does_not_sign() {
+        assert_eq!(to_be_signed(&new_key()).sign_with(&new_key()), Err(Error::Key));
+    }
+
+    #[test]
+    fn a_key_that_does_not_vouch_for_its_signature_is_verified() {
+        let outcome = |trusted| {
+            let key = new_key();
+            to_be_signed(&key).sign_with(&Parrot(key, b"nonsense".to_vec(), trusted))
+        };
+        assert_eq!(outcome(false), Err(Error::Failed));
+        assert_eq!(outcome(true), Ok(b"tbsnonsense".to_vec()));
     }
 }
