@@ -20,3 +20,9 @@ pub mod asn1;
 pub mod crypto;
 // Formats: bounded readers, exact writers.
 pub mod plist;
+#[macro_use]
+pub mod schema;
+// Protocol: typed messages.
+pub mod checkin;
+pub mod command;
+pub mod profile;
