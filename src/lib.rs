@@ -20,3 +20,6 @@ pub mod asn1;
 pub mod crypto;
 // Formats: bounded readers, exact writers.
 pub mod plist;
+pub mod x509;
+pub mod cms;
+pub mod scep;

@@ -29,7 +29,7 @@ impl CertificateId<'_> {
                 certificate.issuer().as_der() == *issuer && certificate.serial().content() == *serial
             }
             CertificateId::SubjectKeyIdentifier(identifier) => {
-                matches!(certificate.subject_key_identifier(), Some(own) if own == *identifier)
+                matches!(certificate.subject_key_identifier(), Some(own) if own.as_bytes() == *identifier)
             }
         }
     }

@@ -33,11 +33,8 @@ pub fn seal(
         .iter()
         .map(|recipient| provider.wrapping.wrap(transport, recipient.public_key(), &content_key, provider.random))
         .collect::<Result<Vec<_>, _>>()?;
-    let infos: Vec<Vec<u8>> = recipients
-        .iter()
-        .zip(&wrapped)
-        .map(|(recipient, wrapped)| key_transport(recipient, transport, wrapped))
-        .collect();
+    let infos: Vec<Vec<u8>> =
+        recipients.iter().zip(&wrapped).map(|(recipient, wrapped)| key_transport(recipient, transport, wrapped)).collect();
     write(&infos, plain, &content_key, cipher, provider)
 }
 

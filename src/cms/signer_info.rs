@@ -130,13 +130,7 @@ impl<'a> SignerInfo<'a> {
     /// # Errors
     /// [`Error::NoSignedAttributes`], [`Error::AttributeMissing`] and [`Error::AttributeRepeated`] for the shape;
     /// [`Error::Algorithm`] for what the policy refuses; [`Error::Signature`] for everything else.
-    pub fn verify(
-        &self,
-        content: &[u8],
-        key: &PublicKey,
-        provider: &Provider,
-        policy: &SignaturePolicy,
-    ) -> Result<(), Error> {
+    pub fn verify(&self, content: &[u8], key: &PublicKey, provider: &Provider, policy: &SignaturePolicy) -> Result<(), Error> {
         let algorithm = self.allowed_algorithm(policy.legacy)?;
         allowed_key(key, policy.legacy)?;
         let Some(attributes) = self.raw_attributes() else {
@@ -174,18 +168,12 @@ impl<'a> SignerInfo<'a> {
         let content_type = attributes.required(oid::CONTENT_TYPE, "contentType")?;
         let message_digest = attributes.required(oid::MESSAGE_DIGEST, "messageDigest")?;
         let same_type = content_type.tag() == Tag::OID && content_type.value() == self.content_type.content();
-        let same_digest = message_digest.tag() == Tag::OCTET_STRING
-            && message_digest.value() == provider.digest(digest, content).as_ref();
+        let same_digest =
+            message_digest.tag() == Tag::OCTET_STRING && message_digest.value() == provider.digest(digest, content).as_ref();
         if same_type && same_digest { Ok(()) } else { Err(Error::Signature) }
     }
 
-    fn check(
-        &self,
-        algorithm: SignatureAlgorithm,
-        key: &PublicKey,
-        message: &[u8],
-        provider: &Provider,
-    ) -> Result<(), Error> {
+    fn check(&self, algorithm: SignatureAlgorithm, key: &PublicKey, message: &[u8], provider: &Provider) -> Result<(), Error> {
         let signature = self.part(&self.fields.signature);
         provider.verifier.verify(algorithm, key, message, signature).map_err(|_| Error::Signature)
     }

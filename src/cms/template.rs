@@ -83,7 +83,8 @@ impl<'a> SignedDataTemplate<'a> {
             write_issuer_and_serial(w, signer);
             algorithm.digest().write(w);
         });
-        let assemble = move |attributes: &[u8], signature: &[u8]| assemble(&head, &signer_head, attributes, algorithm, signature);
+        let assemble =
+            move |attributes: &[u8], signature: &[u8]| assemble(&head, &signer_head, attributes, algorithm, signature);
         Ok(ToBeSigned::new(algorithm, signer.public_key().clone(), attributes, provider, assemble))
     }
 

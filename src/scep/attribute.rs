@@ -39,8 +39,11 @@ pub(super) struct ScepAttributes {
 
 impl ScepAttributes {
     pub fn read(attributes: &Attributes<'_>, peer: &Peer) -> Result<Self, Error> {
-        let number = |oid, name| attributes.optional(oid, name).map_err(Error::from)?.map(|value| read_number(value, name)).transpose();
-        let nonce = |oid, name| attributes.optional(oid, name).map_err(Error::from)?.map(|value| read_nonce(value, name, peer)).transpose();
+        let number =
+            |oid, name| attributes.optional(oid, name).map_err(Error::from)?.map(|value| read_number(value, name)).transpose();
+        let nonce = |oid, name| {
+            attributes.optional(oid, name).map_err(Error::from)?.map(|value| read_nonce(value, name, peer)).transpose()
+        };
         let text = |oid, name| Ok::<_, Error>(attributes.optional(oid, name)?.and_then(|value| value.text().map(String::from)));
         let message_type = number(MESSAGE_TYPE, "messageType")?.ok_or(Error::Attribute("messageType"))?;
         let transaction_id = text(TRANSACTION_ID, "transactionID")?.ok_or(Error::TransactionId)?;

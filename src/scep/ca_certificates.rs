@@ -66,7 +66,11 @@ impl CaCertificates {
 
     fn from_message(message: &SignedData) -> Result<Self, Error> {
         let certificates: Vec<_> = message.certificates().filter_map(|der| Certificate::from_der(der).ok()).collect();
-        if certificates.is_empty() { Err(Error::CaCertificates("none that can be read")) } else { Ok(CaCertificates(certificates)) }
+        if certificates.is_empty() {
+            Err(Error::CaCertificates("none that can be read"))
+        } else {
+            Ok(CaCertificates(certificates))
+        }
     }
 
     /// The certificates, in order.
@@ -110,9 +114,18 @@ impl CaCertificates {
         }
         // Each round follows the paths by one certificate; there are never more rounds than certificates.
         for _ in &self.0 {
-            let issuers: Vec<&Certificate> =
-                self.0.iter().zip(&trusted).filter(|(issuer, trusted)| **trusted && issuer.is_authority()).map(|(issuer, _)| issuer).collect();
-            let next = self.0.iter().zip(&trusted).map(|(certificate, trusted)| *trusted || issued(certificate, &issuers, provider, peer));
+            let issuers: Vec<&Certificate> = self
+                .0
+                .iter()
+                .zip(&trusted)
+                .filter(|(issuer, trusted)| **trusted && issuer.is_authority())
+                .map(|(issuer, _)| issuer)
+                .collect();
+            let next = self
+                .0
+                .iter()
+                .zip(&trusted)
+                .map(|(certificate, trusted)| *trusted || issued(certificate, &issuers, provider, peer));
             let next: Vec<bool> = next.collect();
             if next == trusted {
                 break;

@@ -80,11 +80,9 @@ impl Error {
             | Error::Query(_)
             | Error::Renewal(_) => Some(FailInfo::BadRequest),
             Error::Poll => Some(FailInfo::BadCertId),
-            Error::CaCertificates(_)
-            | Error::Capability(_)
-            | Error::Untrusted
-            | Error::Mismatch(_)
-            | Error::NoCertificate => None,
+            Error::CaCertificates(_) | Error::Capability(_) | Error::Untrusted | Error::Mismatch(_) | Error::NoCertificate => {
+                None
+            }
         }
     }
 
@@ -93,11 +91,9 @@ impl Error {
     pub const fn http_status(&self) -> u16 {
         match self {
             Error::Cms(cms::Error::Crypto(_)) | Error::Crypto(_) | Error::Misuse(_) => 500,
-            Error::CaCertificates(_)
-            | Error::Capability(_)
-            | Error::Untrusted
-            | Error::Mismatch(_)
-            | Error::NoCertificate => 502,
+            Error::CaCertificates(_) | Error::Capability(_) | Error::Untrusted | Error::Mismatch(_) | Error::NoCertificate => {
+                502
+            }
             _ => 400,
         }
     }

@@ -97,8 +97,7 @@ impl Enrollment {
             (0, true) => (MessageType::RenewalReq, self.csr.as_der()),
             (0, false) => (MessageType::PkcsReq, self.csr.as_der()),
         };
-        let (exchange, message) =
-            Exchange::request(&self.transaction_id, message_type, plain, &self.signer, server, provider)?;
+        let (exchange, message) = Exchange::request(&self.transaction_id, message_type, plain, &self.signer, server, provider)?;
         Ok((Sent { exchange, csr: self.csr.clone() }, message))
     }
 
@@ -129,7 +128,7 @@ pub struct Sent {
 #[expect(clippy::exhaustive_enums, reason = "RFC 8894 knows three outcomes and a host must handle each")]
 pub enum Outcome {
     /// The certificate is in an envelope for the signer of the request.
-    Granted(Granted),
+    Granted(Box<Granted>),
     /// There will be no certificate.
     Denied {
         /// Why, when the server gave one of the five reasons.
@@ -149,7 +148,7 @@ impl Sent {
     pub fn receive(&self, body: &[u8], server: &Server, provider: &Provider) -> Result<Outcome, Error> {
         Ok(match self.exchange.answer(body, server, provider)? {
             Answer::Success(envelope) => {
-                Outcome::Granted(Granted { envelope, csr: self.csr.clone(), peer: server.peer, provider: *provider })
+                Outcome::Granted(Box::new(Granted { envelope, csr: self.csr.clone(), peer: server.peer, provider: *provider }))
             }
             Answer::Failure(fail_info, text) => Outcome::Denied { fail_info, text },
             Answer::Pending => Outcome::Pending,
@@ -204,8 +203,7 @@ impl Granted {
 
     fn read(&self, plain: &Secret) -> Result<Issued, Error> {
         let message = SignedData::parse(plain.expose(), &self.peer.limits)?;
-        let mut others: Vec<Certificate> =
-            message.certificates().filter_map(|der| Certificate::from_der(der).ok()).collect();
+        let mut others: Vec<Certificate> = message.certificates().filter_map(|der| Certificate::from_der(der).ok()).collect();
         let ours = others.iter().position(|certificate| certificate.public_key() == self.csr.public_key());
         let certificate = others.remove(ours.ok_or(Error::NoCertificate)?);
         Ok(Issued { certificate, others })

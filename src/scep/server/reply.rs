@@ -189,4 +189,3 @@ impl From<Refused> for Error {
         refused.error
     }
 }
-
