@@ -23,7 +23,9 @@ pub mod plist;
 #[macro_use]
 pub mod schema;
 pub mod x509;
+pub mod cms;
 // Speak: bytes to typed messages and back.
+pub mod scep;
 pub mod checkin;
 pub mod command;
 pub mod profile;
