@@ -20,3 +20,5 @@ pub mod asn1;
 pub mod crypto;
 // Formats: bounded readers, exact writers.
 pub mod plist;
+// Decide: records in, events and effects out.
+pub mod push;
