@@ -30,3 +30,4 @@ pub mod checkin;
 pub mod command;
 pub mod profile;
 // Decide: records in, events and effects out.
+pub mod push;
