@@ -23,8 +23,8 @@ pub struct ToBeSigned<T> {
     assemble: Assemble<T>,
 }
 
-/// Makes the value of the bytes that were signed and the signature.
-type Assemble<T> = Box<dyn FnOnce(&[u8], &[u8]) -> T + Send>;
+/// Makes a `T` of the bytes that were signed and the signature.
+type Assemble<T> = Box<dyn FnOnce(Vec<u8>, &[u8]) -> T + Send>;
 
 impl<T> ToBeSigned<T> {
     /// `assemble` gets the bytes that were signed and the signature.
@@ -34,6 +34,17 @@ impl<T> ToBeSigned<T> {
         bytes: Vec<u8>,
         provider: &Provider,
         assemble: impl FnOnce(&[u8], &[u8]) -> T + Send + 'static,
+    ) -> Self {
+        Self::consuming(algorithm, key, bytes, provider, move |bytes, signature| assemble(&bytes, signature))
+    }
+
+    /// As [`ToBeSigned::new`] for bytes of which there should be no second copy: `assemble` gets them to build upon.
+    pub(crate) fn consuming(
+        algorithm: SignatureAlgorithm,
+        key: PublicKey,
+        bytes: Vec<u8>,
+        provider: &Provider,
+        assemble: impl FnOnce(Vec<u8>, &[u8]) -> T + Send + 'static,
     ) -> Self {
         ToBeSigned { algorithm, key, bytes, provider: *provider, assemble: Box::new(assemble) }
     }
@@ -64,7 +75,7 @@ impl<T> ToBeSigned<T> {
     /// [`Error::Failed`] when the signature is not by [`public_key`](ToBeSigned::public_key) over the bytes.
     pub fn complete(self, signature: &[u8]) -> Result<T, Error> {
         self.provider.verifier.verify(self.algorithm, &self.key, &self.bytes, signature)?;
-        Ok((self.assemble)(&self.bytes, signature))
+        Ok((self.assemble)(self.bytes, signature))
     }
 
     /// Signs with a key at hand. A key that does not vouch for its own signatures is verified as in
@@ -78,7 +89,7 @@ impl<T> ToBeSigned<T> {
         }
         let signature = key.sign(self.algorithm, &self.bytes)?;
         if key.checks_itself() {
-            return Ok((self.assemble)(&self.bytes, &signature));
+            return Ok((self.assemble)(self.bytes, &signature));
         }
         self.complete(&signature)
     }
@@ -99,81 +110,5 @@ impl<T> fmt::Debug for ToBeSigned<T> {
             .field("algorithm", &self.algorithm)
             .field("bytes", &self.bytes.len())
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(all(test, feature = "rustcrypto"))]
-mod tests {
-    use super::super::{KeyKind, Random, SoftwareKey};
-    use super::*;
-
-    struct Os;
-
-    impl Random for Os {
-        fn fill(&self, dest: &mut [u8]) -> Result<(), Error> {
-            getrandom::fill(dest).map_err(|_| Error::Random)
-        }
-    }
-
-    const PROVIDER: Provider = Provider::rustcrypto(&Os);
-
-    fn new_key() -> SoftwareKey {
-        PROVIDER.load(&PROVIDER.generate(KeyKind::P256).unwrap()).unwrap()
-    }
-
-    fn to_be_signed(key: &SoftwareKey) -> ToBeSigned<Vec<u8>> {
-        let public = SigningKey::public_key(key).clone();
-        ToBeSigned::new(key.algorithm(), public, b"tbs".to_vec(), &PROVIDER, |tbs, signature| [tbs, signature].concat())
-    }
-
-    /// A key that returns what it was given, and says whether that is to be trusted.
-    #[derive(Debug)]
-    struct Parrot(SoftwareKey, Vec<u8>, bool);
-
-    impl SigningKey for Parrot {
-        fn public_key(&self) -> &PublicKey {
-            SigningKey::public_key(&self.0)
-        }
-
-        fn sign(&self, _: SignatureAlgorithm, _: &[u8]) -> Result<Vec<u8>, Error> {
-            Ok(self.1.clone())
-        }
-
-        fn checks_itself(&self) -> bool {
-            self.2
-        }
-    }
-
-    #[test]
-    fn both_ways_give_the_same() {
-        let key = new_key();
-        let at_once = to_be_signed(&key).sign_with(&key).unwrap();
-        let pending = to_be_signed(&key);
-        let signature = key.sign(pending.algorithm(), pending.bytes()).unwrap();
-        assert_eq!(pending.complete(&signature), Ok(at_once));
-        assert_eq!(to_be_signed(&key).map(|signed| signed.len()).complete(&signature), Ok(3 + signature.len()));
-    }
-
-    #[test]
-    fn a_wrong_signature_completes_nothing() {
-        let (key, other) = (new_key(), new_key());
-        let signature = other.sign(SignatureAlgorithm::EcdsaSha256, b"tbs").unwrap();
-        assert_eq!(to_be_signed(&key).complete(&signature), Err(Error::Failed));
-        assert_eq!(to_be_signed(&key).complete(&[]), Err(Error::Failed));
-    }
-
-    #[test]
-    fn another_key_does_not_sign() {
-        assert_eq!(to_be_signed(&new_key()).sign_with(&new_key()), Err(Error::Key));
-    }
-
-    #[test]
-    fn a_key_that_does_not_vouch_for_its_signature_is_verified() {
-        let outcome = |trusted| {
-            let key = new_key();
-            to_be_signed(&key).sign_with(&Parrot(key, b"nonsense".to_vec(), trusted))
-        };
-        assert_eq!(outcome(false), Err(Error::Failed));
-        assert_eq!(outcome(true), Ok(b"tbsnonsense".to_vec()));
     }
 }
