@@ -45,6 +45,17 @@ impl Dictionary {
         Dictionary { entries }
     }
 
+    /// From entries that may hold a key twice, in no more than `n log n` steps.
+    ///
+    /// # Errors
+    /// A key that comes twice.
+    pub(super) fn from_entries(entries: Vec<(String, Value)>) -> Result<Self, String> {
+        match repeated(&entries) {
+            Some(key) => Err(key.to_owned()),
+            None => Ok(Self::from_distinct(entries)),
+        }
+    }
+
     /// The value of a key.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.entries.iter().find(|(name, _)| name == key).map(|(_, value)| value)
@@ -82,6 +93,19 @@ impl Dictionary {
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
+}
+
+/// A key that comes twice.
+fn repeated(entries: &[(String, Value)]) -> Option<&str> {
+    // Most dictionaries are small; comparing each with each needs no memory.
+    const SMALL: usize = 16;
+    if entries.len() <= SMALL {
+        let earlier = |at: usize, key: &String| entries.iter().take(at).any(|(name, _)| name == key);
+        return entries.iter().enumerate().find_map(|(at, (key, _))| earlier(at, key).then_some(key.as_str()));
+    }
+    let mut keys: Vec<&str> = entries.iter().map(|(key, _)| key.as_str()).collect();
+    keys.sort_unstable_by_key(|key| (key.len(), *key));
+    keys.windows(2).find_map(|pair| if let [one, next] = pair { (one == next).then_some(*one) } else { None })
 }
 
 impl IntoIterator for Dictionary {
