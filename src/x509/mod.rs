@@ -17,6 +17,7 @@ pub mod oid;
 mod pem;
 mod serial;
 mod signature;
+mod template;
 
 pub use certificate::{Certificate, Validity};
 pub use csr::{Csr, ProvenCsr};
@@ -28,3 +29,5 @@ pub use extension::{
 };
 pub use name::{Attributes, Name, NameBuilder};
 pub use serial::{ParseSerialError, SerialNumber};
+pub use signature::accept_key;
+pub use template::{CertificateTemplate, CsrTemplate};
