@@ -5,8 +5,9 @@ use std::ops::Range;
 use super::identifier::{CertificateId, IdFields};
 use super::{Attributes, Error, oid, span, value_span};
 use crate::asn1::{Element, Error as Asn1Error, Oid, Reader, Tag, Writer};
-use crate::crypto::{DigestAlgorithm, KeyTransport, Legacy, Provider, PublicKey, PublicKeyKind, SignatureAlgorithm};
+use crate::crypto::{DigestAlgorithm, KeyTransport, Legacy, Provider, PublicKey, SignatureAlgorithm};
 use crate::time::Timestamp;
+use crate::x509::accept_key;
 
 /// What a signature is forgiven. The default forgives nothing.
 ///
@@ -109,7 +110,7 @@ impl<'a> SignerInfo<'a> {
 
     fn raw_attributes(&self) -> Option<Element<'a>> {
         let range = self.fields.signed_attributes.as_ref()?;
-        Reader::new(self.part(range)).element().ok()
+        Reader::starting_at(self.part(range), range.start).element().ok()
     }
 
     /// When the signer says that it signed, where it says so.
@@ -132,7 +133,7 @@ impl<'a> SignerInfo<'a> {
     /// [`Error::Algorithm`] for what the policy refuses; [`Error::Signature`] for everything else.
     pub fn verify(&self, content: &[u8], key: &PublicKey, provider: &Provider, policy: &SignaturePolicy) -> Result<(), Error> {
         let algorithm = self.allowed_algorithm(policy.legacy)?;
-        allowed_key(key, policy.legacy)?;
+        accept_key(key, policy.legacy).map_err(|_| Error::Algorithm("signer's key"))?;
         let Some(attributes) = self.raw_attributes() else {
             if !policy.without_signed_attributes || reads_as_attributes(content) {
                 return Err(Error::NoSignedAttributes);
@@ -177,16 +178,6 @@ impl<'a> SignerInfo<'a> {
         let signature = self.part(&self.fields.signature);
         provider.verifier.verify(algorithm, key, message, signature).map_err(|_| Error::Signature)
     }
-}
-
-/// Keys too short to be believed, and keys of a kind that cannot be used.
-fn allowed_key(key: &PublicKey, legacy: Legacy) -> Result<(), Error> {
-    let long_enough = match key.kind() {
-        PublicKeyKind::Rsa { bits, .. } => bits >= 2048 || (bits >= 1024 && legacy.rsa_1024),
-        PublicKeyKind::P256 | PublicKeyKind::P384 => true,
-        PublicKeyKind::Other => false,
-    };
-    if long_enough { Ok(()) } else { Err(Error::Algorithm("signer's key")) }
 }
 
 /// The attributes with the tag that the signature covers: SET OF instead of `[0]` (RFC 5652 section 5.4).
