@@ -22,7 +22,12 @@ pub mod crypto;
 pub mod plist;
 #[macro_use]
 pub mod schema;
-// Protocol: typed messages.
+pub mod x509;
+pub mod cms;
+// Speak: bytes to typed messages and back.
+pub mod scep;
 pub mod checkin;
 pub mod command;
 pub mod profile;
+// Decide: records in, events and effects out.
+pub mod push;
