@@ -39,6 +39,9 @@ pub enum ErrorKind {
     /// A length that is not minimal, indefinite where it may not be, or larger than any input.
     #[error("bad length")]
     Length,
+    /// The end-of-contents octets of BER where no indefinite length is open.
+    #[error("end-of-contents octets that end nothing")]
+    EndOfContents,
     /// A value that its type does not allow.
     #[error("not a valid {0}")]
     Value(Tag),

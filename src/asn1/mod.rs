@@ -7,12 +7,14 @@
 //! Real devices send BER (indefinite lengths, strings in pieces). [`to_der`] is the one door for it: it rewrites BER into DER in
 //! linear time within [`Limits`](crate::limits::Limits), and everything above reads DER only.
 
+mod ber;
 mod error;
 mod oid;
 mod reader;
 mod tag;
 mod writer;
 
+pub use ber::to_der;
 pub use error::{Error, ErrorKind};
 pub use oid::Oid;
 pub use reader::{Element, Reader};

@@ -39,6 +39,11 @@ impl<'a> Reader<'a> {
         Reader { rest: input, at: 0 }
     }
 
+    /// Starts at a slice whose first byte is the byte `at` of what errors count from.
+    pub(crate) const fn starting_at(input: &'a [u8], at: usize) -> Self {
+        Reader { rest: input, at }
+    }
+
     /// Whether every byte has been read.
     pub const fn is_empty(&self) -> bool {
         self.rest.is_empty()

@@ -70,6 +70,16 @@ impl Tag {
     pub const fn is_constructed(self) -> bool {
         self.0 & 0x20 != 0
     }
+
+    /// Whether the tag is of the universal class.
+    pub(super) const fn is_universal(self) -> bool {
+        self.0 & 0xC0 == 0
+    }
+
+    /// The same tag without the constructed bit.
+    pub(super) const fn primitive(self) -> Tag {
+        Tag(self.0 & !0x20)
+    }
 }
 
 impl fmt::Display for Tag {

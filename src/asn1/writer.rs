@@ -164,6 +164,11 @@ fn generalized(at: Timestamp) -> String {
 
 const MAX_LENGTH_OCTETS: usize = 1 + size_of::<usize>();
 
+/// Octets of the header of an element with so much content.
+pub(super) fn header_len(length: usize) -> usize {
+    length_octets(length, &mut [0; MAX_LENGTH_OCTETS]).len().saturating_add(1)
+}
+
 /// The shortest definite form of a length.
 fn length_octets(length: usize, buffer: &mut [u8; MAX_LENGTH_OCTETS]) -> &[u8] {
     if let Ok(short @ 0..=0x7F) = u8::try_from(length) {

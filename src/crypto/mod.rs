@@ -8,11 +8,25 @@
 //! content key has no failing outcome at all ([`DecryptionKey::unwrap_key`]).
 
 mod algorithm;
+mod content;
+mod digest;
 mod key;
+mod pkcs8;
 mod provider;
 mod signing;
 
+#[cfg(any(feature = "rustcrypto", feature = "aws-lc-rs"))]
+mod software;
+
+#[cfg(feature = "rustcrypto")]
+mod rustcrypto;
+
+#[cfg(feature = "aws-lc-rs")]
+mod aws_lc;
+
 pub use algorithm::{ContentCipher, DigestAlgorithm, KeyTransport, Legacy, SignatureAlgorithm};
+pub use content::CbcCiphers;
+pub use digest::ShaDigests;
 pub use key::{DecryptionKey, KeyKind, PublicKey, PublicKeyKind, SigningKey, SoftwareKey};
 pub use provider::{ContentCiphers, Digest, DigestContext, Digests, KeyWrapping, Keys, Provider, Random, Verifier};
 pub use signing::ToBeSigned;

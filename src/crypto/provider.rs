@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use subtle::ConstantTimeEq;
+
 use super::{ContentCipher, DigestAlgorithm, Error, KeyKind, KeyTransport, PublicKey, SignatureAlgorithm, SoftwareKey};
 use crate::secret::Secret;
 
@@ -114,6 +116,11 @@ impl Digest {
         }
         Digest { octets, len: u8::try_from(digest.len().min(64)).unwrap_or(64) }
     }
+
+    /// Whether these are its octets, in a time that does not tell how many of them are right: for authentication codes.
+    pub fn matches(&self, octets: &[u8]) -> bool {
+        self.as_ref().ct_eq(octets).into()
+    }
 }
 
 impl AsRef<[u8]> for Digest {
@@ -193,7 +200,7 @@ impl Provider {
     /// # Errors
     /// [`Error::Key`].
     pub fn load(&self, der: &Secret) -> Result<SoftwareKey, Error> {
-        self.keys.load(&super::key::to_pkcs8(der)?, self.random)
+        self.keys.load(&super::pkcs8::to_pkcs8(der)?, self.random)
     }
 
     /// Makes a new private key, as PKCS#8 in DER.

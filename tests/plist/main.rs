@@ -47,7 +47,12 @@ fn all() -> Value {
         ("NoData", octets(0..0)),
         (
             "Array",
-            vec![Value::from(1), Vec::<Value>::new().into(), Dictionary::new().into(), vec![Value::from("x")].into()].into(),
+            Value::Array(vec![
+                1.into(),
+                Value::Array(Vec::new()),
+                Dictionary::new().into(),
+                Value::Array(vec![Value::from("x")]),
+            ]),
         ),
         ("Dict", Dictionary::from_iter([("Inner", inner)]).into()),
     ]))
