@@ -20,6 +20,14 @@ pub mod asn1;
 pub mod crypto;
 // Formats: bounded readers, exact writers.
 pub mod plist;
+#[macro_use]
+pub mod schema;
 pub mod x509;
 pub mod cms;
+// Speak: bytes to typed messages and back.
 pub mod scep;
+pub mod checkin;
+pub mod command;
+pub mod profile;
+// Decide: records in, events and effects out.
+pub mod push;
