@@ -31,3 +31,4 @@ pub mod command;
 pub mod profile;
 // Decide: records in, events and effects out.
 pub mod push;
+pub mod enrollment;
