@@ -21,3 +21,5 @@ pub mod crypto;
 // Formats: bounded readers, exact writers.
 pub mod plist;
 pub mod x509;
+// Decide: records in, events and effects out.
+pub mod ca;
