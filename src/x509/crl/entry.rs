@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::asn1::{Error as Asn1Error, Reader, Tag, Writer};
+use crate::asn1::{Error as Asn1Error, Reader, Tag, Writer, fits_utc_time};
 use crate::time::Timestamp;
 use crate::x509::{Extension, Extensions, SerialNumber, oid};
 
@@ -157,7 +157,7 @@ impl RevokedEntry {
         let extensions = reason.saturating_add(invalidity);
         // Serial number and extensions stay below 128 octets, so that each has a header of two.
         let framed = if extensions == 0 { 0 } else { extensions.saturating_add(2) };
-        let date = if (1950..2050).contains(&self.date.civil().year) { UTC_TIME } else { GENERALIZED_TIME };
+        let date = if fits_utc_time(self.date) { UTC_TIME } else { GENERALIZED_TIME };
         let length = self.serial.content().len().saturating_add(2).saturating_add(date).saturating_add(framed);
         w.header(Tag::SEQUENCE, length);
         self.serial.write(w);

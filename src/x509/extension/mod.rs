@@ -217,7 +217,7 @@ impl<'a> Extensions<'a> {
     #[must_use]
     pub fn without(self, oid: Oid<'_>) -> Extensions<'static> {
         if self.get(oid).is_none() {
-            return Extensions { content: Cow::Owned(self.content.into_owned()), at: 0 };
+            return self.into_owned();
         }
         let mut reader = Reader::new(&self.content);
         let mut kept = Vec::with_capacity(self.content.len());
