@@ -59,6 +59,17 @@ impl RevocationReason {
         (RevocationReason::AaCompromise, 10, "aACompromise"),
     ];
 
+    /// CRLReason, to the end of the reader.
+    pub(in crate::x509) fn read(reader: &mut Reader<'_>) -> Result<Self, Asn1Error> {
+        let code = reader.expect(Tag::ENUMERATED)?;
+        reader.clone().finish()?;
+        let known = match code.value() {
+            [code] => RevocationReason::from_code(*code),
+            _ => None,
+        };
+        known.ok_or_else(|| Asn1Error::field("reasonCode", code.at()))
+    }
+
     /// The code on the wire.
     pub fn code(self) -> u8 {
         Self::ALL.iter().find(|(reason, ..)| *reason == self).map_or(0, |(_, code, _)| *code)
@@ -135,14 +146,7 @@ impl RevokedEntry {
     fn take(&mut self, extension: &Extension<'_>) -> Result<bool, Asn1Error> {
         let mut value = extension.reader();
         match extension.oid() {
-            oid::CRL_REASON => {
-                let code = value.expect(Tag::ENUMERATED)?;
-                let known = match code.value() {
-                    [code] => RevocationReason::from_code(*code),
-                    _ => None,
-                };
-                self.reason = known.ok_or_else(|| Asn1Error::field("reasonCode", code.at()))?;
-            }
+            oid::CRL_REASON => self.reason = RevocationReason::read(&mut value)?,
             oid::INVALIDITY_DATE => self.invalidity_date = Some(value.time()?),
             _ => return Ok(false),
         }
