@@ -101,14 +101,34 @@ fn a_module_imports_only_from_those_above_it_in_the_list() {
 #[test]
 fn the_core_opens_nothing_asks_no_clock_and_waits_for_nobody() {
     let forbidden = [
-        "std::fs", "std::net", "std::io::", "std::env", "std::thread", "std::process", "std::sync::Mutex", "std::sync::RwLock",
-        "SystemTime::now", "Instant::now", "UnixTime::now", "async fn", ".await", "getrandom", "thread_local!", "OnceLock", "LazyLock",
-        "static mut", "println!", "eprintln!", "dbg!",
+        "std::fs",
+        "std::net",
+        "std::io::",
+        "std::env",
+        "std::thread",
+        "std::process",
+        "std::sync::Mutex",
+        "std::sync::RwLock",
+        "SystemTime::now",
+        "Instant::now",
+        "UnixTime::now",
+        "async fn",
+        ".await",
+        "getrandom",
+        "thread_local!",
+        "OnceLock",
+        "LazyLock",
+        "static mut",
+        "println!",
+        "eprintln!",
+        "dbg!",
     ];
     let mut faults = Vec::new();
     for module in modules() {
         for (path, code) in files_of(&module) {
-            faults.extend(forbidden.iter().filter(|word| code.contains(**word)).map(|word| format!("{}: {word}", path.display())));
+            faults.extend(
+                forbidden.iter().filter(|word| code.contains(**word)).map(|word| format!("{}: {word}", path.display())),
+            );
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
