@@ -23,10 +23,13 @@ pub mod plist;
 #[macro_use]
 pub mod schema;
 pub mod x509;
-// Protocol: typed messages.
+pub mod cms;
+// Speak: bytes to typed messages and back.
+pub mod scep;
 pub mod checkin;
 pub mod command;
 pub mod profile;
 // Decide: records in, events and effects out.
+pub mod ca;
 pub mod push;
 pub mod enrollment;

@@ -98,7 +98,7 @@ mod tests {
         for length in 0..=48 {
             let plain = vec![7; length];
             let padded = pad(&plain, 16);
-            assert!(padded.len() % 16 == 0 && padded.len() > length && padded.len() <= length + 16);
+            assert!(padded.len().is_multiple_of(16) && padded.len() > length && padded.len() <= length + 16);
             let (octets, is_good) = padding(&padded[padded.len() - 16..]);
             assert!(bool::from(is_good));
             assert_eq!(padded.len() - octets, length);

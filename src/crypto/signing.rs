@@ -20,8 +20,11 @@ pub struct ToBeSigned<T> {
     key: PublicKey,
     bytes: Vec<u8>,
     provider: Provider,
-    assemble: Box<dyn FnOnce(&[u8], &[u8]) -> T + Send>,
+    assemble: Assemble<T>,
 }
+
+/// Makes a `T` of the bytes that were signed and the signature.
+type Assemble<T> = Box<dyn FnOnce(Vec<u8>, &[u8]) -> T + Send>;
 
 impl<T> ToBeSigned<T> {
     /// `assemble` gets the bytes that were signed and the signature.
@@ -31,6 +34,17 @@ impl<T> ToBeSigned<T> {
         bytes: Vec<u8>,
         provider: &Provider,
         assemble: impl FnOnce(&[u8], &[u8]) -> T + Send + 'static,
+    ) -> Self {
+        Self::consuming(algorithm, key, bytes, provider, move |bytes, signature| assemble(&bytes, signature))
+    }
+
+    /// As [`ToBeSigned::new`] for bytes of which there should be no second copy: `assemble` gets them to build upon.
+    pub(crate) fn consuming(
+        algorithm: SignatureAlgorithm,
+        key: PublicKey,
+        bytes: Vec<u8>,
+        provider: &Provider,
+        assemble: impl FnOnce(Vec<u8>, &[u8]) -> T + Send + 'static,
     ) -> Self {
         ToBeSigned { algorithm, key, bytes, provider: *provider, assemble: Box::new(assemble) }
     }
@@ -61,7 +75,7 @@ impl<T> ToBeSigned<T> {
     /// [`Error::Failed`] when the signature is not by [`public_key`](ToBeSigned::public_key) over the bytes.
     pub fn complete(self, signature: &[u8]) -> Result<T, Error> {
         self.provider.verifier.verify(self.algorithm, &self.key, &self.bytes, signature)?;
-        Ok((self.assemble)(&self.bytes, signature))
+        Ok((self.assemble)(self.bytes, signature))
     }
 
     /// Signs with a key at hand. A key that does not vouch for its own signatures is verified as in
@@ -75,7 +89,7 @@ impl<T> ToBeSigned<T> {
         }
         let signature = key.sign(self.algorithm, &self.bytes)?;
         if key.checks_itself() {
-            return Ok((self.assemble)(&self.bytes, &signature));
+            return Ok((self.assemble)(self.bytes, &signature));
         }
         self.complete(&signature)
     }

@@ -11,10 +11,10 @@ use super::extension::{
     self, AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, Extension, ExtensionType, Extensions, KeyIdentifier,
     KeyUsage, SubjectAlternativeNames, SubjectKeyIdentifier,
 };
-use super::signature::{Frame, Signed};
+use super::signature::{Frame, Signed, check_signer};
 use super::{Error, Name, SerialNumber, oid, pem};
-use crate::asn1::{Error as Asn1Error, ErrorKind, Oid, Reader, Tag};
-use crate::crypto::{Digest, DigestAlgorithm, Legacy, Provider, PublicKey, SignatureAlgorithm};
+use crate::asn1::{Error as Asn1Error, ErrorKind, Oid, Reader, Tag, Writer};
+use crate::crypto::{Digest, DigestAlgorithm, Legacy, Provider, PublicKey, SignatureAlgorithm, ToBeSigned};
 use crate::limits::Limits;
 use crate::time::Timestamp;
 
@@ -31,6 +31,14 @@ impl Validity {
     /// Whether the moment lies within.
     pub fn contains(self, at: Timestamp) -> bool {
         self.not_before <= at && at <= self.not_after
+    }
+
+    /// Writes Validity.
+    pub(super) fn write(self, w: &mut Writer) {
+        w.sequence(|w| {
+            w.time(self.not_before);
+            w.time(self.not_after);
+        });
     }
 
     /// Reads Validity.
@@ -68,7 +76,7 @@ struct Inner {
 }
 
 /// What stands in the signed part.
-pub(super) struct Fields {
+struct Fields {
     version: u32,
     serial: SerialNumber,
     /// The AlgorithmIdentifier in DER.
@@ -109,6 +117,33 @@ impl Certificate {
             return Err(malformed(Asn1Error::field("signatureAlgorithm (not the one inside)", at)));
         }
         Ok(Certificate(Arc::new(Inner { der: der.to_vec(), signed: frame.signed, fields })))
+    }
+
+    /// What lacks nothing but its signature to be a certificate, from a TBSCertificate that was kept: how an authority that stopped
+    /// between reserving and signing goes on with the very bytes that it reserved.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] when the bytes are no TBSCertificate, [`Error::Misuse`] when they name another algorithm or when the key
+    /// does not make such signatures.
+    pub fn to_be_signed_from(
+        tbs: Vec<u8>,
+        issuer_key: &PublicKey,
+        algorithm: SignatureAlgorithm,
+        provider: &Provider,
+    ) -> Result<ToBeSigned<Self>, Error> {
+        check_signer(issuer_key, algorithm)?;
+        let mut reader = Reader::new(&tbs);
+        let content = reader.sequence().and_then(|content| reader.finish().map(|()| content));
+        let mut fields = Fields::read(content.map_err(Error::malformed(WHAT))?)?;
+        if fields.algorithm != Writer::build(|w| algorithm.write(w)) {
+            return Err(Error::Misuse("the bytes to sign name another algorithm"));
+        }
+        Ok(ToBeSigned::consuming(algorithm, issuer_key.clone(), tbs, provider, move |tbs, signature| {
+            let (der, signed) = Signed::enclose(tbs, algorithm, signature);
+            let start = signed.part.start;
+            fields.extensions = fields.extensions.start.saturating_add(start)..fields.extensions.end.saturating_add(start);
+            Certificate(Arc::new(Inner { der, signed, fields }))
+        }))
     }
 
     /// Reads the first certificate of a PEM text; what stands around it is passed over.
@@ -271,7 +306,7 @@ impl Certificate {
 
 impl Fields {
     /// Reads the content of TBSCertificate.
-    pub(super) fn read(mut tbs: Reader<'_>) -> Result<Self, Error> {
+    fn read(mut tbs: Reader<'_>) -> Result<Self, Error> {
         Self::read_plain(&mut tbs).map_err(Error::malformed(WHAT)).and_then(|(fields, extensions)| fields.with(&extensions))
     }
 

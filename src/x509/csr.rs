@@ -5,10 +5,10 @@ use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 use super::extension::Extensions;
-use super::signature::{Frame, Signed};
+use super::signature::{Frame, Signed, check_signer};
 use super::{Error, Name, oid, pem};
 use crate::asn1::{Element, Error as Asn1Error, ErrorKind, Oid, Reader, Tag};
-use crate::crypto::{Legacy, Provider, PublicKey, SignatureAlgorithm};
+use crate::crypto::{Legacy, Provider, PublicKey, SignatureAlgorithm, ToBeSigned};
 use crate::limits::Limits;
 use crate::secret::Secret;
 
@@ -27,6 +27,11 @@ pub struct Csr(Arc<Inner>);
 struct Inner {
     der: Secret,
     signed: Signed,
+    fields: Fields,
+}
+
+/// What stands in the signed part.
+struct Fields {
     subject: Name,
     public_key: PublicKey,
     /// Where the content of the attributes stands.
@@ -54,25 +59,8 @@ impl Csr {
         }
         let frame = Frame::read(der)?;
         frame.rest.finish()?;
-        let mut info = frame.part.reader();
-        let at = info.at();
-        if info.small_integer()? != 0 {
-            return Err(Asn1Error::field("version (not 0)", at));
-        }
-        let subject = Name::read(&mut info)?;
-        let public_key = PublicKey::read(&mut info)?;
-        // RFC 2986 wants the field even when it is empty; not every client writes it then.
-        let attributes = info.optional_nested(Tag::context_constructed(0))?.unwrap_or_else(|| Reader::new(&[]));
-        info.finish()?;
-        let extensions = read_attributes(attributes.clone())?.map_or(0..0, |extensions| extensions.range());
-        Ok(Csr(Arc::new(Inner {
-            signed: frame.signed,
-            subject,
-            public_key,
-            attributes: attributes.at()..attributes.at().saturating_add(attributes.rest().len()),
-            extensions,
-            der: Secret::from(der),
-        })))
+        let fields = Fields::read(frame.part.reader())?;
+        Ok(Csr(Arc::new(Inner { der: Secret::from(der), signed: frame.signed, fields })))
     }
 
     /// Reads the first request of a PEM text, under either label in use; what stands around it is passed over.
@@ -81,6 +69,23 @@ impl Csr {
     /// [`Error::Pem`], [`Error::Malformed`].
     pub fn from_pem(text: impl AsRef<[u8]>) -> Result<Self, Error> {
         Self::from_der(Secret::new(pem::decode(&LABELS, text.as_ref())?).expose())
+    }
+
+    /// What lacks nothing but its signature to be a request; the template has written the bytes.
+    pub(super) fn to_be_signed(
+        info: Vec<u8>,
+        key: &PublicKey,
+        algorithm: SignatureAlgorithm,
+        provider: &Provider,
+    ) -> Result<ToBeSigned<Self>, Error> {
+        check_signer(key, algorithm)?;
+        let mut fields =
+            Fields::read(Reader::new(&info).sequence().map_err(Error::malformed(WHAT))?).map_err(Error::malformed(WHAT))?;
+        Ok(ToBeSigned::consuming(algorithm, key.clone(), info, provider, move |info, signature| {
+            let (der, signed) = Signed::enclose(info, algorithm, signature);
+            fields.shift(signed.part.start);
+            Csr(Arc::new(Inner { der: Secret::new(der), signed, fields }))
+        }))
     }
 
     /// The DER as it was received.
@@ -95,12 +100,12 @@ impl Csr {
 
     /// The name that is asked for. May be empty.
     pub fn subject(&self) -> &Name {
-        &self.0.subject
+        &self.0.fields.subject
     }
 
     /// The key that is to be certified.
     pub fn public_key(&self) -> &PublicKey {
-        &self.0.public_key
+        &self.0.fields.public_key
     }
 
     /// The algorithm of the signature, when it is a known one.
@@ -110,7 +115,7 @@ impl Csr {
 
     /// Every attribute: its type, and a reader of the values in its SET.
     pub fn attributes(&self) -> impl Iterator<Item = (Oid<'_>, Reader<'_>)> {
-        let range = self.0.attributes.clone();
+        let range = self.0.fields.attributes.clone();
         let at = range.start;
         let mut reader = Reader::starting_at(self.as_der().get(range).unwrap_or_default(), at);
         // The attributes were checked when the request was read, so that an error cannot be but their end.
@@ -130,7 +135,7 @@ impl Csr {
 
     /// The extensions that are asked for; empty when none are. A wish, not a fact: whoever issues decides about each.
     pub fn extensions(&self) -> Extensions<'_> {
-        let range = self.0.extensions.clone();
+        let range = self.0.fields.extensions.clone();
         let at = range.start;
         Extensions::stored(self.as_der().get(range).unwrap_or_default(), at)
     }
@@ -143,6 +148,31 @@ impl Csr {
     pub fn verify(&self, provider: &Provider, legacy: Legacy) -> Result<ProvenCsr, Error> {
         self.0.signed.verify(self.as_der(), self.public_key(), provider, legacy)?;
         Ok(ProvenCsr(self.clone()))
+    }
+}
+
+impl Fields {
+    /// Reads the content of CertificationRequestInfo.
+    fn read(mut info: Reader<'_>) -> Result<Self, Asn1Error> {
+        let at = info.at();
+        if info.small_integer()? != 0 {
+            return Err(Asn1Error::field("version (not 0)", at));
+        }
+        let subject = Name::read(&mut info)?;
+        let public_key = PublicKey::read(&mut info)?;
+        // RFC 2986 wants the field even when it is empty; not every client writes it then.
+        let attributes = info.optional_nested(Tag::context_constructed(0))?.unwrap_or_else(|| Reader::new(&[]));
+        info.finish()?;
+        let extensions = read_attributes(attributes.clone())?.map_or(0..0, |extensions| extensions.range());
+        let attributes = attributes.at()..attributes.at().saturating_add(attributes.rest().len());
+        Ok(Fields { subject, public_key, attributes, extensions })
+    }
+
+    /// Moves what was read from the signed part alone to where it stands in the whole.
+    fn shift(&mut self, by: usize) {
+        for range in [&mut self.attributes, &mut self.extensions] {
+            *range = range.start.saturating_add(by)..range.end.saturating_add(by);
+        }
     }
 }
 

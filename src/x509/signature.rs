@@ -1,9 +1,10 @@
 //! What is believed of a signature, and of the key that made it.
 
-use super::{Error, Refusal};
-use crate::asn1::{Element, Error as Asn1Error, Reader, Tag};
-use crate::crypto::{Legacy, Provider, PublicKey, PublicKeyKind, SignatureAlgorithm};
 use std::ops::Range;
+
+use super::{Error, Refusal};
+use crate::asn1::{Element, Error as Asn1Error, Reader, Tag, Writer};
+use crate::crypto::{DigestAlgorithm, Legacy, Provider, PublicKey, PublicKeyKind, SignatureAlgorithm};
 
 /// Whether signatures by this key are worth checking: RSA from 2048 bits (1024 under [`Legacy::rsa_1024`]) to 8192 with an odd
 /// exponent of 3 or more, P-256, P-384.
@@ -19,6 +20,19 @@ pub fn accept_key(key: &PublicKey, legacy: Legacy) -> Result<(), Refusal> {
         PublicKeyKind::Rsa { .. } | PublicKeyKind::P256 | PublicKeyKind::P384 => Ok(()),
         PublicKeyKind::Other => Err(Refusal::KeyKind),
     }
+}
+
+/// Whether a key makes signatures of this algorithm, and the algorithm is one that may still be made.
+pub(super) fn check_signer(key: &PublicKey, algorithm: SignatureAlgorithm) -> Result<(), Error> {
+    if algorithm.digest() == DigestAlgorithm::Sha1 {
+        return Err(Error::Misuse("signatures over SHA-1 are read, never made"));
+    }
+    let fits = match key.kind() {
+        PublicKeyKind::Rsa { .. } => algorithm.is_rsa(),
+        PublicKeyKind::P256 | PublicKeyKind::P384 => !algorithm.is_rsa(),
+        PublicKeyKind::Other => false,
+    };
+    if fits { Ok(()) } else { Err(Error::Misuse("the signing key does not make signatures of this algorithm")) }
 }
 
 /// The frame that certificates, requests, CRLs and OCSP responses share: what is signed, by which algorithm, and the signature.
@@ -71,6 +85,25 @@ impl<'a> Frame<'a> {
 }
 
 impl Signed {
+    /// Puts the frame around a part, in the part's own memory when there is room.
+    pub(super) fn enclose(mut part: Vec<u8>, algorithm: SignatureAlgorithm, signature: &[u8]) -> (Vec<u8>, Self) {
+        let length = part.len();
+        let behind = Writer::build_with_capacity(signature.len().saturating_add(32), |w| {
+            algorithm.write(w);
+            w.bit_string(signature);
+        });
+        part.extend_from_slice(&behind);
+        let before = Writer::build(|w| w.header(Tag::SEQUENCE, part.len()));
+        let start = before.len();
+        part.splice(..0, before);
+        let signed = Signed {
+            part: start..start.saturating_add(length),
+            algorithm: Some(algorithm),
+            signature: part.len().saturating_sub(signature.len())..part.len(),
+        };
+        (part, signed)
+    }
+
     /// Checks the signature over the received bytes, under the policy.
     pub(super) fn verify(&self, der: &[u8], key: &PublicKey, provider: &Provider, legacy: Legacy) -> Result<(), Error> {
         let algorithm = self.algorithm.filter(|known| legacy.allows_digest(known.digest())).ok_or(Refusal::Algorithm)?;

@@ -1,0 +1,98 @@
+//! CertPoll (RFC 8894 section 3.3.3): asking again, and the record of what is asked for.
+
+use serde::{Deserialize, Serialize};
+
+use super::authorized::Authorized;
+use super::received::{Received, Transaction};
+use super::reply::{Refused, Reply};
+use crate::scep::{Error, FailInfo, TransactionId};
+use crate::x509::{Certificate, Csr, Name, ProvenCsr};
+
+/// A request that waits for its decision: what a host stores under the transaction identifier. It holds the request, and with it the
+/// challenge.
+///
+/// ```text
+/// PKCSReq, RenewalReq ── hold() ─► Held, PENDING
+///                CertPoll ── still_pending() ─► PENDING
+///                CertPoll ── approved(&Held) ─► Authorized ── grant ─► SUCCESS
+///                CertPoll ── deny() ─► FAILURE
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    transaction: Transaction,
+    csr: Csr,
+}
+
+impl Held {
+    pub(super) fn new(received: &Received, csr: &ProvenCsr) -> Self {
+        Held { transaction: received.transaction(), csr: Csr::clone(csr) }
+    }
+
+    /// The operation and the key that runs it.
+    pub fn transaction(&self) -> &Transaction {
+        &self.transaction
+    }
+
+    /// The request, to decide with.
+    pub fn csr(&self) -> &Csr {
+        &self.csr
+    }
+}
+
+/// CertPoll: the client asks whether its request has been decided.
+#[derive(Debug)]
+pub struct CertPoll {
+    pub(super) received: Box<Received>,
+    pub(super) issuer: Name,
+    pub(super) subject: Name,
+}
+
+impl CertPoll {
+    /// The CA that the client asks.
+    pub fn issuer(&self) -> &Name {
+        &self.issuer
+    }
+
+    /// The name that the client asked a certificate for.
+    pub fn subject(&self) -> &Name {
+        &self.subject
+    }
+
+    /// The certificate whose key signed the request.
+    pub fn signer(&self) -> &Certificate {
+        self.received.signer()
+    }
+
+    /// The client's name for the operation, under which [`Held`] was stored.
+    pub fn transaction_id(&self) -> &TransactionId {
+        self.received.transaction_id()
+    }
+
+    /// The operation and the key that runs it.
+    pub fn transaction(&self) -> Transaction {
+        self.received.transaction()
+    }
+
+    /// The host has approved of what was held, and the poll belongs to it: same transaction, same key, same name.
+    ///
+    /// # Errors
+    /// [`Refused`] with [`Error::Poll`].
+    pub fn approved(self, held: &Held) -> Result<Authorized, Refused> {
+        let belongs = self.received.transaction() == held.transaction && &self.subject == held.csr.subject();
+        let proven = held.csr.verify(&self.received.provider, self.received.peer.legacy);
+        match proven {
+            Ok(csr) if belongs => Ok(Authorized { received: self.received, csr }),
+            _ => Err(self.received.refused(Error::Poll)),
+        }
+    }
+
+    /// Nobody has decided yet.
+    pub fn still_pending(self) -> Reply {
+        Reply::pending(self.received.exchange())
+    }
+
+    /// Denies the request: [`FailInfo::BadCertId`] when nothing is held under this transaction.
+    pub fn deny(self, reason: FailInfo) -> Reply {
+        Reply::failure(self.received.exchange(), reason)
+    }
+}
