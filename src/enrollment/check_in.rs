@@ -1,8 +1,9 @@
 //! What a check-in message changes.
 
-use super::contact::{Contact, Reenrollment, Standing, UnannouncedIdentity, UserAuthentication};
+use super::contact::{Contact, Reenrollment, UnannouncedIdentity, UserAuthentication};
 use super::record::{Beginning, Enrollment, Event, State};
 use super::{Effect, Error, Fingerprint, Outcome, QueueStep, Reply};
+use crate::ca::Standing;
 use crate::checkin::{CheckIn, GetBootstrapTokenResponse, SetBootstrapToken, TokenUpdate, UserAuthenticateChallenge};
 use crate::id::EnrollmentId;
 use crate::plist;

@@ -5,10 +5,10 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Enrollment;
+use crate::ca::Standing;
 use crate::crypto::{DigestAlgorithm, Provider};
 use crate::id::{EnrollmentId, TenantId};
 use crate::push::Topic;
-use crate::time::Timestamp;
 use crate::x509::Certificate;
 
 /// The SHA-256 of an identity certificate's DER: what an enrollment is bound to. Shown and stored as lower-case hexadecimal.
@@ -82,24 +82,6 @@ impl<'de> Deserialize<'de> for Fingerprint {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
-}
-
-/// What the authority says of an identity certificate now. Only [`Standing::InForce`] gives access.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(clippy::exhaustive_enums, reason = "a decision about access must consider every standing")]
-pub enum Standing {
-    /// Signed by the tenant's authority, within its validity, not revoked.
-    InForce,
-    /// Not valid before this moment.
-    NotYet(Timestamp),
-    /// Past its end, which was this moment.
-    Expired(Timestamp),
-    /// On hold since this moment.
-    Held(Timestamp),
-    /// Revoked at this moment.
-    Revoked(Timestamp),
-    /// Not issued by the tenant's authority.
-    NotIssued,
 }
 
 /// The identity under which a message came: the certificate that signed it (`Mdm-Signature`) or opened the TLS connection. The
@@ -214,7 +196,8 @@ pub struct Policy {
 /// say about both.
 ///
 /// ```
-/// use mdm_core::enrollment::{Contact, Fingerprint, Identity, Standing};
+/// use mdm_core::ca::Standing;
+/// use mdm_core::enrollment::{Contact, Fingerprint, Identity};
 /// use mdm_core::id::TenantId;
 /// use mdm_core::push::Topic;
 ///

@@ -23,11 +23,12 @@ mod outcome;
 mod queue;
 mod record;
 
+use crate::ca::Standing;
 use crate::{id, plist, push};
 
 pub use contact::{
-    Contact, Fingerprint, Identity, ParseFingerprintError, Policy, Reenrollment, Standing, Strangers, TokenHolder,
-    UnannouncedIdentity, UserAuthentication,
+    Contact, Fingerprint, Identity, ParseFingerprintError, Policy, Reenrollment, Strangers, TokenHolder, UnannouncedIdentity,
+    UserAuthentication,
 };
 pub use exchange::{Exchange, Patience, Queued};
 pub use host::Migrant;

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Complaint, Descent, Environment, Error, Format, Refused, Topic, format};
+use super::{Complaint, Descent, Environment, Error, Refused, Topic};
+use crate::ca::stored::{self, Format};
 use crate::crypto::PublicKey;
 use crate::id::{Revision, TenantId};
 use crate::time::Timestamp;
@@ -27,11 +28,11 @@ use crate::x509::{Certificate, SerialNumber, Validity};
 /// again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PushCertificate {
-    format: Format<1>,
+    format: Format,
     tenant: TenantId,
     shared_with: BTreeSet<TenantId>,
     descent: Descent,
-    #[serde(with = "format::public_key")]
+    #[serde(with = "stored::public_key")]
     key: PublicKey,
     state: State,
     installed: Option<Installed>,
@@ -109,7 +110,7 @@ pub enum CertificateEvent {
         /// What it will hang from.
         descent: Descent,
         /// The key that it will certify.
-        #[serde(with = "format::public_key")]
+        #[serde(with = "stored::public_key")]
         key: PublicKey,
     },
     /// A certificate from elsewhere was taken over, with its key.
@@ -119,7 +120,7 @@ pub enum CertificateEvent {
         /// What it hangs from.
         descent: Descent,
         /// The key that it certifies.
-        #[serde(with = "format::public_key")]
+        #[serde(with = "stored::public_key")]
         key: PublicKey,
         /// What is known of it.
         installed: Installed,

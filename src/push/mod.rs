@@ -17,7 +17,6 @@ mod answer;
 mod binding;
 mod certificate;
 mod descent;
-mod format;
 mod renewal;
 mod risk;
 mod separation;
@@ -39,7 +38,6 @@ pub use certificate::{
     CertificateDecision, CertificateEffect, CertificateEvent, Installed, NoticeSchedule, Pause, PushCertificate, Status,
 };
 pub use descent::{AppleAccountId, Descent, DeveloperAccountId, VendorCertificateId};
-pub(crate) use format::Format;
 pub use renewal::{Renewal, SharingPolicy, TopicChange};
 pub use risk::{Estate, Exposure, Level, Node, Shared, Stake};
 pub use separation::{SeparationEvent, SeparationPlan, SeparationStep, StepProgress};

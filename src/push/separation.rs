@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Estate, Format, Level, Node, Topic};
+use super::{Estate, Level, Node, Topic};
+use crate::ca::stored::Format;
 use crate::id::{EnrollmentId, Revision, TenantId};
 use crate::time::Timestamp;
 
@@ -63,7 +64,7 @@ pub struct StepProgress {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SeparationPlan {
-    format: Format<1>,
+    format: Format,
     tenant: TenantId,
     level: Level,
     steps: Vec<StepProgress>,

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Format, Verdict};
+use super::Verdict;
+use crate::ca::stored::Format;
 use crate::id::{EnrollmentId, Revision, TenantId};
 use crate::time::Timestamp;
 
@@ -40,7 +41,7 @@ use crate::time::Timestamp;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Waking {
-    format: Format<1>,
+    format: Format,
     enrollment: EnrollmentId,
     tenant: TenantId,
     state: WakingState,
