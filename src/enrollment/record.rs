@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::Fingerprint;
+use crate::ca::stored::Format;
 use crate::id::{CommandUuid, EnrollmentId, Revision, TenantId};
-use crate::push::{Address, Binding, Format, Topic};
+use crate::push::{Address, Binding, Topic};
 use crate::secret::Secret;
 use crate::time::Timestamp;
 
@@ -30,7 +31,7 @@ use crate::time::Timestamp;
 /// stores it, it stores secrets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Enrollment {
-    format: Format<1>,
+    format: Format,
     pub(super) id: EnrollmentId,
     pub(super) tenant: TenantId,
     pub(super) state: State,

@@ -1,5 +1,8 @@
 //! Certificates, bindings, requests and verdicts together.
 
+mod renewal;
+mod risk;
+
 use proptest::prelude::*;
 
 use super::*;
