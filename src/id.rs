@@ -47,6 +47,10 @@ text_id! {
     TenantId
 }
 text_id! {
+    /// The host's name for one certificate authority, which it keeps over every renewal of its certificate.
+    AuthorityId
+}
+text_id! {
     /// `CommandUUID`: the server's name for one queued command, echoed by the device with every answer.
     CommandUuid
 }
@@ -65,6 +69,11 @@ impl Revision {
     #[must_use]
     pub const fn next(self) -> Self {
         Revision(self.0.saturating_add(1))
+    }
+
+    /// From a count that was read back from a database column; `None` for 0, which no record has.
+    pub const fn from_count(count: u64) -> Option<Self> {
+        if count == 0 { None } else { Some(Revision(count)) }
     }
 
     /// The count itself, for a database column.

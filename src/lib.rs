@@ -30,4 +30,6 @@ pub mod checkin;
 pub mod command;
 pub mod profile;
 // Decide: records in, events and effects out.
+pub mod ca;
 pub mod push;
+pub mod enrollment;

@@ -16,8 +16,10 @@ impl Random for Os {
 }
 
 /// A source of randomness that has none.
+#[cfg(feature = "rustcrypto")]
 struct Dry;
 
+#[cfg(feature = "rustcrypto")]
 impl Random for Dry {
     fn fill(&self, _: &mut [u8]) -> Result<(), Error> {
         Err(Error::Random)

@@ -36,6 +36,3 @@ pub enum Error {
     #[error("the device answered {0}, which carries no answer")]
     NotAcknowledged(Status),
 }
-
-#[cfg(test)]
-mod tests;

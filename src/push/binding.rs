@@ -42,8 +42,9 @@ pub struct Binding {
     since: Timestamp,
 }
 
-/// What `TokenUpdate` says about the address, checked and not yet believed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What `TokenUpdate` says about the address, checked and not yet believed. It wakes nobody: only an enrollment makes a [`Binding`]
+/// of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Address {
     topic: Topic,
     token: DeviceToken,
@@ -59,14 +60,14 @@ impl Address {
     ///
     /// # Errors
     /// [`Error::NotMdm`] for another topic than one of MDM, [`Error::Token`] for an empty or overlong token, [`Error::Magic`] for
-    /// an empty or overlong push magic.
-    pub fn new(topic: &str, token: &[u8], magic: &str) -> Result<Self, Error> {
+    /// a push magic that is empty, overlong or no text.
+    pub fn new(topic: &str, token: &[u8], magic: &Secret) -> Result<Self, Error> {
         let topic = topic.parse()?;
         let token = DeviceToken::from_bytes(token)?;
-        if magic.is_empty() || magic.len() > MAX_MAGIC {
+        if !(1..=MAX_MAGIC).contains(&magic.len()) || magic.expose_str().is_none() {
             return Err(Error::Magic { len: magic.len() });
         }
-        Ok(Address { topic, token, magic: Secret::from(magic) })
+        Ok(Address { topic, token, magic: magic.clone() })
     }
 
     /// The topic that the device says it listens on.
@@ -110,11 +111,6 @@ impl Binding {
     /// When the `TokenUpdate` came that gave the token.
     pub const fn since(&self) -> Timestamp {
         self.since
-    }
-
-    /// Whether an address is the one it has: token, magic and topic.
-    pub(crate) fn is_at(&self, address: &Address) -> bool {
-        self.topic == address.topic && self.token == address.token && self.magic == address.magic
     }
 
     /// Prepares a push to this enrollment with this certificate.

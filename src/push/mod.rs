@@ -65,8 +65,8 @@ pub enum Error {
         /// Its length in bytes.
         len: usize,
     },
-    /// The push magic is empty or too long.
-    #[error("a push magic of {len} bytes; 1 to 512 are taken")]
+    /// The push magic is empty, too long, or no text.
+    #[error("a push magic of {len} bytes; 1 to 512 bytes of text are taken")]
     Magic {
         /// Its length in bytes.
         len: usize,

@@ -11,14 +11,14 @@ use crate::x509::{Certificate, oid};
 const TOPIC: &str = "com.apple.mgmt.External.0c3e4d5f";
 const NOW: Timestamp = Timestamp::from_unix(1_790_000_000);
 
-pub(super) fn key(seed: u8) -> PublicKey {
+pub(crate) fn key(seed: u8) -> PublicKey {
     let mut point = [seed; 65];
     point[0] = 4;
     PublicKey::from_p256(&point).unwrap()
 }
 
 /// How a certificate for a test differs from a good one.
-pub(super) struct Sketch<'a> {
+pub(crate) struct Sketch<'a> {
     pub uids: &'a [(Tag, &'a [u8])],
     pub marks: &'a [u8],
     pub serial: u32,
@@ -28,7 +28,8 @@ pub(super) struct Sketch<'a> {
 
 impl Default for Sketch<'_> {
     fn default() -> Self {
-        Sketch { uids: &[(Tag::UTF8_STRING, TOPIC.as_bytes())], marks: &[2], serial: 7, key: 1, days: 365 }
+        const UIDS: &[(Tag, &[u8])] = &[(Tag::UTF8_STRING, TOPIC.as_bytes())];
+        Sketch { uids: UIDS, marks: &[2], serial: 7, key: 1, days: 365 }
     }
 }
 
@@ -90,12 +91,12 @@ impl Sketch<'_> {
     }
 }
 
-pub(super) fn descent() -> Descent {
+pub(crate) fn descent() -> Descent {
     Descent { developer_account: "dev".into(), vendor_certificate: "vendor".into(), apple_account: "push@example.com".into() }
 }
 
-pub(super) fn binding(tenant: &str, topic: &str, token: &[u8], magic: &str) -> Binding {
-    let address = Address::new(topic, token, magic).unwrap();
+pub(crate) fn binding(tenant: &str, topic: &str, token: &[u8], magic: &str) -> Binding {
+    let address = Address::new(topic, token, &magic.into()).unwrap();
     Binding::new(EnrollmentId::device_channel("UDID").unwrap(), tenant.into(), address, NOW)
 }
 
@@ -211,13 +212,14 @@ fn the_push_magic_is_escaped_and_not_shown() {
 #[test]
 fn an_address_that_no_device_has_is_refused() {
     for len in [1, 31, 33, 100] {
-        assert!(Address::new(TOPIC, &vec![0; len], "M").is_ok());
+        assert!(Address::new(TOPIC, &vec![0; len], &"M".into()).is_ok());
     }
-    assert_eq!(Address::new(TOPIC, &[], "M"), Err(Error::Token { len: 0 }));
-    assert_eq!(Address::new(TOPIC, &[0; 101], "M"), Err(Error::Token { len: 101 }));
-    assert_eq!(Address::new(TOPIC, &[0], ""), Err(Error::Magic { len: 0 }));
-    assert_eq!(Address::new(TOPIC, &[0], &"M".repeat(513)), Err(Error::Magic { len: 513 }));
-    assert_eq!(Address::new("com.example.app", &[0], "M"), Err(Error::NotMdm));
+    assert_eq!(Address::new(TOPIC, &[], &"M".into()), Err(Error::Token { len: 0 }));
+    assert_eq!(Address::new(TOPIC, &[0; 101], &"M".into()), Err(Error::Token { len: 101 }));
+    assert_eq!(Address::new(TOPIC, &[0], &vec![0xFF].into()), Err(Error::Magic { len: 1 }));
+    assert_eq!(Address::new(TOPIC, &[0], &"".into()), Err(Error::Magic { len: 0 }));
+    assert_eq!(Address::new(TOPIC, &[0], &"M".repeat(513).into()), Err(Error::Magic { len: 513 }));
+    assert_eq!(Address::new("com.example.app", &[0], &"M".into()), Err(Error::NotMdm));
 }
 
 #[test]
@@ -282,7 +284,7 @@ fn a_410_for_an_address_that_the_device_has_left_retires_nothing() {
         panic!("the address is the one that was pushed to");
     };
     assert!(!retirement.concerns(&elsewhere));
-    let address = Address::new(TOPIC, &[0xAB; 32], "MAGIC").unwrap();
+    let address = Address::new(TOPIC, &[0xAB; 32], &"MAGIC".into()).unwrap();
     let again = Binding::new(old.enrollment().clone(), "a".into(), address, Timestamp::from_unix(1_990_000_001));
     assert!(!retirement.concerns(&again), "the same token, given again later");
 }
@@ -452,7 +454,8 @@ proptest! {
                     Ok(wake) => {
                         prop_assert!(owner == tenant && owned == topic);
                         prop_assert_eq!(&wake.route().tenant, &TenantId::from(tenant.to_string()));
-                        prop_assert_eq!(wake.request().headers()["apns-topic"].to_str().unwrap(), uid);
+                        let request = wake.request();
+                        prop_assert_eq!(request.headers()["apns-topic"].to_str().unwrap(), uid.as_str());
                     }
                     Err(refused) => {
                         let expected = if owner == tenant { Refused::OtherTopic } else { Refused::OtherTenant };

@@ -74,6 +74,10 @@ fn differ(shape: &Shape, value: &Value, path: &mut String, found: &mut Vec<Misma
                 record(table(), entries, path, found);
             }
         }
-        _ => found.push(Mismatch { path: path.clone(), expected: shape.name(), found: value.kind() }),
+        _ => {
+            // The kind of a number that 64 bits with a sign do not hold would read like the kind that was expected.
+            let kind = if matches!(value, Value::Unsigned(_)) { "integer above 9223372036854775807" } else { value.kind() };
+            found.push(Mismatch { path: path.clone(), expected: shape.name(), found: kind });
+        }
     }
 }

@@ -41,9 +41,7 @@ pub use table::{Choice, Combine, Key, Presence, Rules, Scalar, Shape, Table};
 /// The words that the generated tables are written in.
 pub(crate) mod words {
     pub(crate) use super::support::words::*;
+    #[allow(unused_imports, reason = "only declarations say how values combine")]
     pub(crate) use super::table::Combine::*;
     pub(crate) use super::table::Scalar::*;
 }
-
-#[cfg(test)]
-mod tests;

@@ -2,7 +2,7 @@
 //! Check Out: <https://github.com/apple/device-management/blob/release/mdm/checkin/checkout.yaml>
 
 record! {
-    /// `CheckOut`.
+    /// `CheckOut`. <https://developer.apple.com/documentation/devicemanagement/check-out>
     pub struct CheckOut = "CheckOut" [
         since(IOS, "4.0").supervised(false).requires_dep(false).shared_ipad(ALLOWED).shared_ipad_device_channel(true).shared_ipad_user_channel(false).user_enrollment(ALLOWED),
         since(MACOS, "10.7").device_channel(true).user_channel(false).supervised(false).requires_dep(false).user_enrollment(ALLOWED),

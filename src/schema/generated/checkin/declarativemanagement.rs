@@ -2,7 +2,7 @@
 //! Declarative Management: <https://github.com/apple/device-management/blob/release/mdm/checkin/declarativemanagement.yaml>
 
 record! {
-    /// `DeclarativeManagement`.
+    /// `DeclarativeManagement`. <https://developer.apple.com/documentation/devicemanagement/declarative-management>
     pub struct DeclarativeManagement = "DeclarativeManagement" [
         since(IOS, "15.0").supervised(false).requires_dep(false).shared_ipad(ALLOWED).shared_ipad_device_channel(true).shared_ipad_user_channel(true).user_enrollment(ALLOWED),
         since(MACOS, "13.0").device_channel(true).user_channel(true).supervised(false).requires_dep(false).user_enrollment(ALLOWED),

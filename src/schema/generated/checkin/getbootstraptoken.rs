@@ -4,7 +4,7 @@
 use crate::secret::Secret;
 
 record! {
-    /// `GetBootstrapToken`.
+    /// `GetBootstrapToken`. <https://developer.apple.com/documentation/devicemanagement/get-bootstrap-token>
     pub struct GetBootstrapToken = "GetBootstrapToken" [
         since(IOS | VISIONOS, "26.0").supervised(true).requires_dep(true).user_enrollment(FORBIDDEN),
         since(MACOS, "10.15").device_channel(true).user_channel(false).supervised(true).requires_dep(false).user_enrollment(FORBIDDEN),

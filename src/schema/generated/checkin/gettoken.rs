@@ -4,7 +4,7 @@
 use crate::secret::Secret;
 
 record! {
-    /// `GetToken`.
+    /// `GetToken`. <https://developer.apple.com/documentation/devicemanagement/get-token>
     pub struct GetToken = "GetToken" [
         since(IOS, "17.0").supervised(false).requires_dep(false).shared_ipad(ALLOWED).shared_ipad_device_channel(true).shared_ipad_user_channel(true).user_enrollment(ALLOWED),
         since(MACOS, "14.0").device_channel(true).user_channel(true).supervised(false).requires_dep(false).user_enrollment(ALLOWED),

@@ -4,7 +4,7 @@
 use crate::secret::Secret;
 
 record! {
-    /// `ReturnToService`.
+    /// `ReturnToService`. <https://developer.apple.com/documentation/devicemanagement/return-to-service>
     pub struct ReturnToService = "ReturnToService" [
         since(IOS | VISIONOS, "26.0").supervised(true).requires_dep(true).user_enrollment(FORBIDDEN),
         never(MACOS | TVOS | WATCHOS),

@@ -4,7 +4,7 @@
 use crate::secret::Secret;
 
 record! {
-    /// `TokenUpdate`.
+    /// `TokenUpdate`. <https://developer.apple.com/documentation/devicemanagement/token-update>
     pub struct TokenUpdate = "TokenUpdate" [
         since(IOS, "4.0").supervised(false).requires_dep(false).shared_ipad(ALLOWED).shared_ipad_device_channel(true).shared_ipad_user_channel(true).user_enrollment(ALLOWED),
         since(MACOS, "10.7").device_channel(true).user_channel(true).supervised(false).requires_dep(false).user_enrollment(ALLOWED),

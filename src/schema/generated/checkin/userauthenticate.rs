@@ -4,7 +4,7 @@
 use crate::secret::Secret;
 
 record! {
-    /// `UserAuthenticate`.
+    /// `UserAuthenticate`. <https://developer.apple.com/documentation/devicemanagement/user-authenticate>
     pub struct UserAuthenticate = "UserAuthenticate" [
         never(IOS | TVOS | VISIONOS | WATCHOS),
         since(MACOS, "10.7").device_channel(false).user_channel(true).supervised(false).requires_dep(false).user_enrollment(FORBIDDEN),

@@ -4,7 +4,7 @@
 use crate::secret::Secret;
 
 record! {
-    /// `AccountConfiguration`.
+    /// `AccountConfiguration`. <https://developer.apple.com/documentation/devicemanagement/account-configuration-command>
     pub struct AccountConfiguration = "AccountConfiguration" [
         never(IOS | TVOS | VISIONOS | WATCHOS),
         since(MACOS, "10.11").rights("None").device_channel(true).user_channel(false).supervised(false).requires_dep(true).user_enrollment(FORBIDDEN),

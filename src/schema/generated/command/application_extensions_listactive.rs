@@ -2,7 +2,7 @@
 //! Active NSExtensions Command: <https://github.com/apple/device-management/blob/release/mdm/commands/application.extensions.listactive.yaml>
 
 record! {
-    /// `ActiveNSExtensions`.
+    /// `ActiveNSExtensions`. <https://developer.apple.com/documentation/devicemanagement/active-nsextensions-command>
     pub struct ActiveNSExtensions = "ActiveNSExtensions" [
         never(IOS | TVOS | VISIONOS | WATCHOS),
         since(MACOS, "10.13").rights("QueryInstalledApps").device_channel(false).user_channel(true).supervised(false).requires_dep(false).user_enrollment(FORBIDDEN),

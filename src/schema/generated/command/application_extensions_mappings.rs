@@ -2,7 +2,7 @@
 //! NSExtension Mappings Command: <https://github.com/apple/device-management/blob/release/mdm/commands/application.extensions.mappings.yaml>
 
 record! {
-    /// `NSExtensionMappings`.
+    /// `NSExtensionMappings`. <https://developer.apple.com/documentation/devicemanagement/nsextension-mappings-command>
     pub struct NSExtensionMappings = "NSExtensionMappings" [
         never(IOS | TVOS | VISIONOS | WATCHOS),
         since(MACOS, "10.13").rights("QueryInstalledApps").device_channel(false).user_channel(true).supervised(false).requires_dep(false).user_enrollment(FORBIDDEN),

@@ -4,7 +4,7 @@
 use crate::plist::Dictionary;
 
 record! {
-    /// `InstallApplication`.
+    /// `InstallApplication`. <https://developer.apple.com/documentation/devicemanagement/install-application-command>
     pub struct InstallApplication = "InstallApplication" [
         since(IOS, "5.0").rights("AllowAppInstallation").supervised(false).requires_dep(false).shared_ipad(ALLOWED).shared_ipad_device_channel(true).shared_ipad_user_channel(false).user_enrollment(ALLOWED),
         since(MACOS, "10.9").rights("AllowAppInstallation").device_channel(true).user_channel(true).supervised(false).requires_dep(false).user_enrollment(ALLOWED),

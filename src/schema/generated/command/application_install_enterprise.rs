@@ -4,7 +4,7 @@
 use crate::plist::Dictionary;
 
 record! {
-    /// `InstallEnterpriseApplication`.
+    /// `InstallEnterpriseApplication`. <https://developer.apple.com/documentation/devicemanagement/install-enterprise-application-command>
     pub struct InstallEnterpriseApplication = "InstallEnterpriseApplication" [
         never(IOS | TVOS | VISIONOS | WATCHOS),
         since(MACOS, "10.13.6").rights("AllowAppInstallation").device_channel(true).user_channel(false).supervised(false).requires_dep(false).user_enrollment(ALLOWED),

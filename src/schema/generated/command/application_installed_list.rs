@@ -2,7 +2,7 @@
 //! Installed Application List Command: <https://github.com/apple/device-management/blob/release/mdm/commands/application.installed.list.yaml>
 
 record! {
-    /// `InstalledApplicationList`.
+    /// `InstalledApplicationList`. <https://developer.apple.com/documentation/devicemanagement/installed-application-list-command>
     pub struct InstalledApplicationList = "InstalledApplicationList" [
         since(IOS, "5.0").rights("AllowQueryApplications").supervised(false).requires_dep(false).shared_ipad(ALLOWED).shared_ipad_device_channel(true).shared_ipad_user_channel(false).user_enrollment(ALLOWED),
         since(MACOS, "10.7").rights("AllowQueryApplications").device_channel(true).user_channel(true).supervised(false).requires_dep(false).user_enrollment(FORBIDDEN),

@@ -2,7 +2,7 @@
 //! Invite To Program Command: <https://github.com/apple/device-management/blob/release/mdm/commands/application.invitetoprogram.yaml>
 
 record! {
-    /// `InviteToProgram`.
+    /// `InviteToProgram`. <https://developer.apple.com/documentation/devicemanagement/invite-to-program-command>
     pub struct InviteToProgram = "InviteToProgram" [
         since(IOS, "7.0").rights("AllowAppInstallation").supervised(false).requires_dep(false).shared_ipad(ALLOWED).shared_ipad_device_channel(false).shared_ipad_user_channel(true).user_enrollment(FORBIDDEN),
         since(MACOS, "10.9").rights("None").device_channel(false).user_channel(true).supervised(false).requires_dep(false).user_enrollment(FORBIDDEN),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 
 record! {
-    /// `ManagedApplicationList`.
+    /// `ManagedApplicationList`. <https://developer.apple.com/documentation/devicemanagement/managed-application-list-command>
     pub struct ManagedApplicationList = "ManagedApplicationList" [
         since(IOS, "5.0").rights("AllowAppInstallation").supervised(false).requires_dep(false).shared_ipad(ALLOWED).shared_ipad_device_channel(true).shared_ipad_user_channel(false).user_enrollment(ALLOWED),
         since(MACOS, "11.0").rights("AllowAppInstallation").device_channel(true).user_channel(true).supervised(false).requires_dep(false).user_enrollment(ALLOWED),

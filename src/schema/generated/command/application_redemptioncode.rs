@@ -2,7 +2,7 @@
 //! Apply Redemption Code Command: <https://github.com/apple/device-management/blob/release/mdm/commands/application.redemptioncode.yaml>
 
 record! {
-    /// `ApplyRedemptionCode`.
+    /// `ApplyRedemptionCode`. <https://developer.apple.com/documentation/devicemanagement/apply-redemption-code-command>
     pub struct ApplyRedemptionCode = "ApplyRedemptionCode" [
         since(IOS, "5.0").rights("AllowAppInstallation").supervised(false).requires_dep(false).shared_ipad(FORBIDDEN).user_enrollment(FORBIDDEN),
         never(MACOS | TVOS | VISIONOS | WATCHOS),

@@ -2,7 +2,7 @@
 //! Remove Application Command: <https://github.com/apple/device-management/blob/release/mdm/commands/application.remove.yaml>
 
 record! {
-    /// `RemoveApplication`.
+    /// `RemoveApplication`. <https://developer.apple.com/documentation/devicemanagement/remove-application-command>
     pub struct RemoveApplication = "RemoveApplication" [
         since(IOS, "5.0").rights("AllowAppInstallation").supervised(false).requires_dep(false).shared_ipad(ALLOWED).shared_ipad_device_channel(true).shared_ipad_user_channel(false).user_enrollment(ALLOWED),
         since(MACOS, "11.0").rights("AllowAppInstallation").device_channel(true).user_channel(false).supervised(false).requires_dep(false).user_enrollment(ALLOWED),

@@ -2,7 +2,7 @@
 //! Validate Applications Command: <https://github.com/apple/device-management/blob/release/mdm/commands/application.validate.yaml>
 
 record! {
-    /// `ValidateApplications`.
+    /// `ValidateApplications`. <https://developer.apple.com/documentation/devicemanagement/validate-applications-command>
     pub struct ValidateApplications = "ValidateApplications" [
         since(IOS, "9.2").rights("AllowAppInstallation").supervised(false).requires_dep(false).shared_ipad(ALLOWED).shared_ipad_device_channel(true).shared_ipad_user_channel(false).user_enrollment(ALLOWED),
         never(MACOS | WATCHOS),

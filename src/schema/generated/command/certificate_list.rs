@@ -2,7 +2,7 @@
 //! Certificate List Command: <https://github.com/apple/device-management/blob/release/mdm/commands/certificate.list.yaml>
 
 record! {
-    /// `CertificateList`.
+    /// `CertificateList`. <https://developer.apple.com/documentation/devicemanagement/certificate-list-command>
     pub struct CertificateList = "CertificateList" [
         since(IOS, "4.0").rights("AllowInspection").supervised(false).requires_dep(false).shared_ipad(ALLOWED).shared_ipad_device_channel(true).shared_ipad_user_channel(false).user_enrollment(ALLOWED),
         since(MACOS, "10.7").rights("AllowInspection").device_channel(true).user_channel(true).supervised(false).requires_dep(false).user_enrollment(ALLOWED),

@@ -4,7 +4,7 @@
 use crate::secret::Secret;
 
 record! {
-    /// `ActivationLockBypassCode`.
+    /// `ActivationLockBypassCode`. <https://developer.apple.com/documentation/devicemanagement/activation-lock-bypass-code-command>
     pub struct ActivationLockBypassCode = "ActivationLockBypassCode" [
         since(IOS, "7.1").rights("None").supervised(true).requires_dep(false).shared_ipad(FORBIDDEN).user_enrollment(FORBIDDEN),
         since(MACOS, "10.15").rights("None").device_channel(true).user_channel(false).supervised(true).requires_dep(false).user_enrollment(FORBIDDEN),

@@ -2,7 +2,7 @@
 //! Clear Activation Lock Bypass Code Command: <https://github.com/apple/device-management/blob/release/mdm/commands/device.activationlock.clearbypasscode.yaml>
 
 record! {
-    /// `ClearActivationLockBypassCode`.
+    /// `ClearActivationLockBypassCode`. <https://developer.apple.com/documentation/devicemanagement/clear-activation-lock-bypass-code-command>
     pub struct ClearActivationLockBypassCode = "ClearActivationLockBypassCode" [
         since(IOS, "7.1").rights("None").supervised(true).requires_dep(false).shared_ipad(FORBIDDEN).user_enrollment(FORBIDDEN),
         since(MACOS, "10.15").rights("None").device_channel(true).user_channel(false).supervised(true).requires_dep(false).user_enrollment(FORBIDDEN),

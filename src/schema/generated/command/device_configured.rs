@@ -2,7 +2,7 @@
 //! Device Configured Command: <https://github.com/apple/device-management/blob/release/mdm/commands/device.configured.yaml>
 
 record! {
-    /// `DeviceConfigured`.
+    /// `DeviceConfigured`. <https://developer.apple.com/documentation/devicemanagement/device-configured-command>
     pub struct DeviceConfigured = "DeviceConfigured" [
         since(IOS, "9.0").rights("None").supervised(true).requires_dep(true).shared_ipad(ALLOWED).shared_ipad_device_channel(true).shared_ipad_user_channel(false).user_enrollment(FORBIDDEN),
         since(MACOS, "10.11").rights("None").device_channel(true).user_channel(false).supervised(false).requires_dep(true).user_enrollment(FORBIDDEN),

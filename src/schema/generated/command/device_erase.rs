@@ -4,7 +4,7 @@
 use crate::secret::Secret;
 
 record! {
-    /// `EraseDevice`.
+    /// `EraseDevice`. <https://developer.apple.com/documentation/devicemanagement/erase-device-command>
     pub struct EraseDevice = "EraseDevice" [
         since(IOS, "4.0").rights("AllowDeviceErase").supervised(false).requires_dep(false).shared_ipad(ALLOWED).shared_ipad_device_channel(true).shared_ipad_user_channel(false).user_enrollment(FORBIDDEN),
         since(MACOS, "10.7").rights("AllowDeviceErase").device_channel(true).user_channel(false).supervised(false).requires_dep(false).user_enrollment(FORBIDDEN),

@@ -2,7 +2,7 @@
 //! Refresh Cellular Plans Command: <https://github.com/apple/device-management/blob/release/mdm/commands/device.esim.yaml>
 
 record! {
-    /// `RefreshCellularPlans`.
+    /// `RefreshCellularPlans`. <https://developer.apple.com/documentation/devicemanagement/refresh-cellular-plans-command>
     pub struct RefreshCellularPlans = "RefreshCellularPlans" [
         since(IOS, "13.0").rights("None").supervised(false).requires_dep(false).shared_ipad(ALLOWED).shared_ipad_device_channel(true).shared_ipad_user_channel(false).user_enrollment(FORBIDDEN),
         never(MACOS | TVOS | VISIONOS | WATCHOS),

@@ -4,7 +4,7 @@
 use crate::secret::Secret;
 
 record! {
-    /// `DeviceLock`.
+    /// `DeviceLock`. <https://developer.apple.com/documentation/devicemanagement/device-lock-command>
     pub struct DeviceLock = "DeviceLock" [
         since(IOS, "4.0").rights("AllowPasscodeRemovalAndLock").supervised(false).requires_dep(false).shared_ipad(ALLOWED).shared_ipad_device_channel(true).shared_ipad_user_channel(false).user_enrollment(ALLOWED),
         since(MACOS, "10.7").rights("AllowPasscodeRemovalAndLock").device_channel(true).user_channel(false).supervised(false).requires_dep(false).user_enrollment(FORBIDDEN),

@@ -2,7 +2,7 @@
 //! Enable Lost Mode Command: <https://github.com/apple/device-management/blob/release/mdm/commands/device.lostmode.enable.yaml>
 
 record! {
-    /// `EnableLostMode`.
+    /// `EnableLostMode`. <https://developer.apple.com/documentation/devicemanagement/enable-lost-mode-command>
     pub struct EnableLostMode = "EnableLostMode" [
         since(IOS, "9.3").rights("None").supervised(true).requires_dep(false).shared_ipad(ALLOWED).shared_ipad_device_channel(true).shared_ipad_user_channel(false).user_enrollment(FORBIDDEN),
         never(MACOS | TVOS | VISIONOS | WATCHOS),

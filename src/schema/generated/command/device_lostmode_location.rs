@@ -2,7 +2,7 @@
 //! Device Location Command: <https://github.com/apple/device-management/blob/release/mdm/commands/device.lostmode.location.yaml>
 
 record! {
-    /// `DeviceLocation`.
+    /// `DeviceLocation`. <https://developer.apple.com/documentation/devicemanagement/device-location-command>
     pub struct DeviceLocation = "DeviceLocation" [
         since(IOS, "9.3").rights("None").supervised(true).requires_dep(false).shared_ipad(ALLOWED).shared_ipad_device_channel(true).shared_ipad_user_channel(false).user_enrollment(FORBIDDEN),
         never(MACOS | TVOS | VISIONOS | WATCHOS),

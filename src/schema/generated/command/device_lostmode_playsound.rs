@@ -2,7 +2,7 @@
 //! Play Lost Mode Sound Command: <https://github.com/apple/device-management/blob/release/mdm/commands/device.lostmode.playsound.yaml>
 
 record! {
-    /// `PlayLostModeSound`.
+    /// `PlayLostModeSound`. <https://developer.apple.com/documentation/devicemanagement/play-lost-mode-sound-command>
     pub struct PlayLostModeSound = "PlayLostModeSound" [
         since(IOS, "10.3").rights("None").supervised(true).requires_dep(false).shared_ipad(ALLOWED).shared_ipad_device_channel(true).shared_ipad_user_channel(false).user_enrollment(FORBIDDEN),
         never(MACOS | TVOS | VISIONOS | WATCHOS),

@@ -2,7 +2,7 @@
 //! Restart Device Command: <https://github.com/apple/device-management/blob/release/mdm/commands/device.restart.yaml>
 
 record! {
-    /// `RestartDevice`.
+    /// `RestartDevice`. <https://developer.apple.com/documentation/devicemanagement/restart-device-command>
     pub struct RestartDevice = "RestartDevice" [
         since(IOS, "10.3").rights("AllowPasscodeRemovalAndLock").supervised(true).requires_dep(false).shared_ipad(ALLOWED).shared_ipad_device_channel(true).shared_ipad_user_channel(false).user_enrollment(FORBIDDEN),
         since(MACOS, "10.13").rights("AllowPasscodeRemovalAndLock").device_channel(true).user_channel(false).supervised(false).requires_dep(false).user_enrollment(FORBIDDEN),

@@ -2,7 +2,7 @@
 //! Clear Restrictions Password Command: <https://github.com/apple/device-management/blob/release/mdm/commands/device.restrictions.clearpassword.yaml>
 
 record! {
-    /// `ClearRestrictionsPassword`.
+    /// `ClearRestrictionsPassword`. <https://developer.apple.com/documentation/devicemanagement/clear-restrictions-password-command>
     pub struct ClearRestrictionsPassword = "ClearRestrictionsPassword" [
         since(IOS, "8.0").rights("None").supervised(true).requires_dep(false).shared_ipad(FORBIDDEN).user_enrollment(FORBIDDEN),
         never(MACOS | TVOS | VISIONOS | WATCHOS),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 
 record! {
-    /// `Restrictions`.
+    /// `Restrictions`. <https://developer.apple.com/documentation/devicemanagement/restrictions-command>
     pub struct Restrictions = "Restrictions" [
         since(IOS, "4.0").rights("AllowQueryRestrictions").supervised(false).requires_dep(false).shared_ipad(ALLOWED).shared_ipad_device_channel(true).shared_ipad_user_channel(true).user_enrollment(FORBIDDEN),
         never(MACOS),

@@ -7,7 +7,7 @@ use crate::plist::Dictionary;
 use crate::time::Timestamp;
 
 record! {
-    /// `ContentCachingInformation`.
+    /// `ContentCachingInformation`. <https://developer.apple.com/documentation/devicemanagement/content-caching-information-command>
     pub struct ContentCachingInformation = "ContentCachingInformation" [
         never(IOS | TVOS | VISIONOS | WATCHOS),
         since(MACOS, "10.15.4").rights("AllowQueryNetworkInformation").device_channel(true).user_channel(false).supervised(false).requires_dep(false).user_enrollment(FORBIDDEN),

@@ -5,7 +5,7 @@ use crate::secret::Secret;
 use crate::time::Timestamp;
 
 record! {
-    /// `DeviceInformation`.
+    /// `DeviceInformation`. <https://developer.apple.com/documentation/devicemanagement/device-information-command>
     pub struct DeviceInformation = "DeviceInformation" [
         since(IOS, "4.0").rights("Special Case").supervised(false).requires_dep(false).shared_ipad(ALLOWED).shared_ipad_device_channel(true).shared_ipad_user_channel(true).user_enrollment(ALLOWED),
         since(MACOS, "10.7").rights("Special Case").device_channel(true).user_channel(true).supervised(false).requires_dep(false).user_enrollment(ALLOWED),

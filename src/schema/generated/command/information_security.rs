@@ -2,7 +2,7 @@
 //! Security Info Command: <https://github.com/apple/device-management/blob/release/mdm/commands/information.security.yaml>
 
 record! {
-    /// `SecurityInfo`.
+    /// `SecurityInfo`. <https://developer.apple.com/documentation/devicemanagement/security-info-command>
     pub struct SecurityInfo = "SecurityInfo" [
         since(IOS, "4.0").rights("AllowQuerySecurity").supervised(false).requires_dep(false).shared_ipad(ALLOWED).shared_ipad_device_channel(true).shared_ipad_user_channel(false).user_enrollment(ALLOWED),
         since(MACOS, "10.7").rights("AllowQuerySecurity").device_channel(true).user_channel(true).supervised(false).requires_dep(false).user_enrollment(ALLOWED),

@@ -2,7 +2,7 @@
 //! LOM Device Request Command: <https://github.com/apple/device-management/blob/release/mdm/commands/lom.devicerequest.yaml>
 
 record! {
-    /// `LOMDeviceRequest`.
+    /// `LOMDeviceRequest`. <https://developer.apple.com/documentation/devicemanagement/lom-device-request-command>
     pub struct LOMDeviceRequest = "LOMDeviceRequest" [
         never(IOS | TVOS | VISIONOS | WATCHOS),
         since(MACOS, "11.0").rights("DeviceLockAndRemovePasscode").device_channel(true).user_channel(false).supervised(false).requires_dep(false).user_enrollment(FORBIDDEN),

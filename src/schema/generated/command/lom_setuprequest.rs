@@ -2,7 +2,7 @@
 //! LOM Setup Request Command: <https://github.com/apple/device-management/blob/release/mdm/commands/lom.setuprequest.yaml>
 
 record! {
-    /// `LOMSetupRequest`.
+    /// `LOMSetupRequest`. <https://developer.apple.com/documentation/devicemanagement/lom-setup-request-command>
     pub struct LOMSetupRequest = "LOMSetupRequest" [
         never(IOS | TVOS | VISIONOS | WATCHOS),
         since(MACOS, "11.0").rights("DeviceLockAndRemovePasscode").device_channel(true).user_channel(false).supervised(false).requires_dep(false).user_enrollment(FORBIDDEN),

@@ -2,7 +2,7 @@
 //! Managed Application Attributes Command: <https://github.com/apple/device-management/blob/release/mdm/commands/managed.application.attributes.yaml>
 
 record! {
-    /// `ManagedApplicationAttributes`.
+    /// `ManagedApplicationAttributes`. <https://developer.apple.com/documentation/devicemanagement/managed-application-attributes-command>
     pub struct ManagedApplicationAttributes = "ManagedApplicationAttributes" [
         since(IOS, "7.0").rights("AllowAppInstallation").supervised(false).requires_dep(false).shared_ipad(ALLOWED).shared_ipad_device_channel(true).shared_ipad_user_channel(false).user_enrollment(ALLOWED),
         never(MACOS),

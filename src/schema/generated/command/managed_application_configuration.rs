@@ -4,7 +4,7 @@
 use crate::plist::Dictionary;
 
 record! {
-    /// `ManagedApplicationConfiguration`.
+    /// `ManagedApplicationConfiguration`. <https://developer.apple.com/documentation/devicemanagement/managed-application-configuration-command>
     pub struct ManagedApplicationConfiguration = "ManagedApplicationConfiguration" [
         since(IOS, "7.0").rights("AllowAppInstallation").supervised(false).requires_dep(false).shared_ipad(ALLOWED).shared_ipad_device_channel(true).shared_ipad_user_channel(false).user_enrollment(ALLOWED),
         since(MACOS, "10.15").rights("AllowAppInstallation").device_channel(true).user_channel(false).supervised(false).requires_dep(false).user_enrollment(ALLOWED),

@@ -4,7 +4,7 @@
 use crate::plist::Dictionary;
 
 record! {
-    /// `ManagedApplicationFeedback`.
+    /// `ManagedApplicationFeedback`. <https://developer.apple.com/documentation/devicemanagement/managed-application-feedback-command>
     pub struct ManagedApplicationFeedback = "ManagedApplicationFeedback" [
         since(IOS, "7.0").rights("AllowAppInstallation").supervised(false).requires_dep(false).shared_ipad(ALLOWED).shared_ipad_device_channel(true).shared_ipad_user_channel(false).user_enrollment(ALLOWED),
         since(MACOS, "11.0").rights("AllowAppInstallation").device_channel(false).user_channel(true).user_enrollment(ALLOWED),

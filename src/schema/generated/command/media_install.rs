@@ -2,7 +2,7 @@
 //! Install Media Command: <https://github.com/apple/device-management/blob/release/mdm/commands/media.install.yaml>
 
 record! {
-    /// `InstallMedia`.
+    /// `InstallMedia`. <https://developer.apple.com/documentation/devicemanagement/install-media-command>
     pub struct InstallMedia = "InstallMedia" [
         since(IOS, "8.0").rights("AllowAppInstallation").supervised(false).requires_dep(false).shared_ipad(ALLOWED).shared_ipad_device_channel(true).shared_ipad_user_channel(false).user_enrollment(ALLOWED),
         since(MACOS, "10.9").deprecated("11.0").removed("11.0").rights("AllowAppInstallation").device_channel(false).user_channel(true).supervised(false).requires_dep(false).user_enrollment(FORBIDDEN),

@@ -2,7 +2,7 @@
 //! Managed Media List Command: <https://github.com/apple/device-management/blob/release/mdm/commands/media.managed.list.yaml>
 
 record! {
-    /// `ManagedMediaList`.
+    /// `ManagedMediaList`. <https://developer.apple.com/documentation/devicemanagement/managed-media-list-command>
     pub struct ManagedMediaList = "ManagedMediaList" [
         since(IOS, "8.0").rights("AllowAppInstallation").supervised(false).requires_dep(false).shared_ipad(ALLOWED).shared_ipad_device_channel(true).shared_ipad_user_channel(false).user_enrollment(ALLOWED),
         never(MACOS | TVOS | VISIONOS | WATCHOS),

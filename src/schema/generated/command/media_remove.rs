@@ -2,7 +2,7 @@
 //! Remove Media Command: <https://github.com/apple/device-management/blob/release/mdm/commands/media.remove.yaml>
 
 record! {
-    /// `RemoveMedia`.
+    /// `RemoveMedia`. <https://developer.apple.com/documentation/devicemanagement/remove-media-command>
     pub struct RemoveMedia = "RemoveMedia" [
         since(IOS, "8.0").rights("AllowAppInstallation").supervised(false).requires_dep(false).shared_ipad(ALLOWED).shared_ipad_device_channel(true).shared_ipad_user_channel(false).user_enrollment(ALLOWED),
         never(MACOS | TVOS | VISIONOS | WATCHOS),

@@ -4,7 +4,7 @@
 use crate::secret::Secret;
 
 record! {
-    /// `RequestMirroring`.
+    /// `RequestMirroring`. <https://developer.apple.com/documentation/devicemanagement/request-mirroring-command>
     pub struct RequestMirroring = "RequestMirroring" [
         since(IOS, "7.0").rights("None").supervised(false).requires_dep(false).shared_ipad(ALLOWED).shared_ipad_device_channel(true).shared_ipad_user_channel(false).user_enrollment(ALLOWED),
         since(MACOS, "10.10").rights("None").device_channel(true).user_channel(false).supervised(false).requires_dep(false).user_enrollment(ALLOWED),

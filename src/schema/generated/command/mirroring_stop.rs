@@ -2,7 +2,7 @@
 //! Stop Mirroring Command: <https://github.com/apple/device-management/blob/release/mdm/commands/mirroring.stop.yaml>
 
 record! {
-    /// `StopMirroring`.
+    /// `StopMirroring`. <https://developer.apple.com/documentation/devicemanagement/stop-mirroring-command>
     pub struct StopMirroring = "StopMirroring" [
         since(IOS, "7.0").rights("None").supervised(true).requires_dep(false).shared_ipad(ALLOWED).shared_ipad_device_channel(true).shared_ipad_user_channel(false).user_enrollment(FORBIDDEN),
         since(MACOS, "10.10").rights("None").device_channel(true).user_channel(false).supervised(false).requires_dep(false).user_enrollment(FORBIDDEN),

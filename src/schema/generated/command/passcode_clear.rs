@@ -4,7 +4,7 @@
 use crate::secret::Secret;
 
 record! {
-    /// `ClearPasscode`.
+    /// `ClearPasscode`. <https://developer.apple.com/documentation/devicemanagement/clear-passcode-command>
     pub struct ClearPasscode = "ClearPasscode" [
         since(IOS, "4.0").rights("AllowPasscodeRemovalAndLock").supervised(false).requires_dep(false).shared_ipad(FORBIDDEN).user_enrollment(FORBIDDEN),
         never(MACOS | TVOS),

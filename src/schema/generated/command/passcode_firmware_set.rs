@@ -4,7 +4,7 @@
 use crate::secret::Secret;
 
 record! {
-    /// `SetFirmwarePassword`.
+    /// `SetFirmwarePassword`. <https://developer.apple.com/documentation/devicemanagement/set-firmware-password-command>
     pub struct SetFirmwarePassword = "SetFirmwarePassword" [
         never(IOS | TVOS | VISIONOS | WATCHOS),
         since(MACOS, "10.13").rights("DeviceLockAndRemovePasscode").device_channel(true).user_channel(false).supervised(false).requires_dep(false).user_enrollment(FORBIDDEN),

@@ -4,7 +4,7 @@
 use crate::secret::Secret;
 
 record! {
-    /// `VerifyFirmwarePassword`.
+    /// `VerifyFirmwarePassword`. <https://developer.apple.com/documentation/devicemanagement/verify-firmware-password-command>
     pub struct VerifyFirmwarePassword = "VerifyFirmwarePassword" [
         never(IOS | TVOS | VISIONOS | WATCHOS),
         since(MACOS, "10.13").rights("None").device_channel(true).user_channel(false).supervised(false).requires_dep(false).user_enrollment(FORBIDDEN),

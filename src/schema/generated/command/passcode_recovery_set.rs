@@ -4,7 +4,7 @@
 use crate::secret::Secret;
 
 record! {
-    /// `SetRecoveryLock`.
+    /// `SetRecoveryLock`. <https://developer.apple.com/documentation/devicemanagement/set-recovery-lock-command>
     pub struct SetRecoveryLock = "SetRecoveryLock" [
         never(IOS | TVOS | VISIONOS | WATCHOS),
         since(MACOS, "11.5").rights("DeviceLockAndRemovePasscode").device_channel(true).user_channel(false).supervised(false).requires_dep(false).user_enrollment(FORBIDDEN),

@@ -4,7 +4,7 @@
 use crate::secret::Secret;
 
 record! {
-    /// `VerifyRecoveryLock`.
+    /// `VerifyRecoveryLock`. <https://developer.apple.com/documentation/devicemanagement/verify-recovery-lock-command>
     pub struct VerifyRecoveryLock = "VerifyRecoveryLock" [
         never(IOS | TVOS | VISIONOS | WATCHOS),
         since(MACOS, "11.5").rights("DeviceLockAndRemovePasscode").device_channel(true).user_channel(false).supervised(false).requires_dep(false).user_enrollment(FORBIDDEN),

@@ -4,7 +4,7 @@
 use crate::secret::Secret;
 
 record! {
-    /// `RequestUnlockToken`.
+    /// `RequestUnlockToken`. <https://developer.apple.com/documentation/devicemanagement/request-unlock-token-command>
     pub struct RequestUnlockToken = "RequestUnlockToken" [
         since(IOS, "5.0").deprecated("6.1.6").rights("None").supervised(true).requires_dep(false).shared_ipad(FORBIDDEN).user_enrollment(FORBIDDEN),
         never(MACOS | TVOS | VISIONOS | WATCHOS),

@@ -2,7 +2,7 @@
 //! Install Profile Command: <https://github.com/apple/device-management/blob/release/mdm/commands/profile.install.yaml>
 
 record! {
-    /// `InstallProfile`.
+    /// `InstallProfile`. <https://developer.apple.com/documentation/devicemanagement/install-profile-command>
     pub struct InstallProfile = "InstallProfile" [
         since(IOS, "4.0").rights("AllowInstallationRemoval").supervised(false).requires_dep(false).shared_ipad(ALLOWED).shared_ipad_device_channel(true).shared_ipad_user_channel(true).user_enrollment(ALLOWED),
         since(MACOS, "10.7").rights("AllowInstallationRemoval").device_channel(true).user_channel(true).supervised(false).requires_dep(false).user_enrollment(ALLOWED),

@@ -2,7 +2,7 @@
 //! Profile List Command: <https://github.com/apple/device-management/blob/release/mdm/commands/profile.list.yaml>
 
 record! {
-    /// `ProfileList`.
+    /// `ProfileList`. <https://developer.apple.com/documentation/devicemanagement/profile-list-command>
     pub struct ProfileList = "ProfileList" [
         since(IOS, "4.0").rights("AllowInspection").supervised(false).requires_dep(false).shared_ipad(ALLOWED).shared_ipad_device_channel(true).shared_ipad_user_channel(true).user_enrollment(ALLOWED),
         since(MACOS, "10.7").rights("AllowInspection").device_channel(true).user_channel(true).supervised(false).requires_dep(false).user_enrollment(ALLOWED),

@@ -2,7 +2,7 @@
 //! Install Provisioning Profile Command: <https://github.com/apple/device-management/blob/release/mdm/commands/profile.provisioning.install.yaml>
 
 record! {
-    /// `InstallProvisioningProfile`.
+    /// `InstallProvisioningProfile`. <https://developer.apple.com/documentation/devicemanagement/install-provisioning-profile-command>
     pub struct InstallProvisioningProfile = "InstallProvisioningProfile" [
         since(IOS, "4.0").rights("AllowProvisioningInstallationRemoval").supervised(false).requires_dep(false).shared_ipad(ALLOWED).shared_ipad_device_channel(true).shared_ipad_user_channel(false).user_enrollment(ALLOWED),
         since(MACOS, "11.0").rights("None").device_channel(true).user_channel(false).supervised(false).requires_dep(false).user_enrollment(ALLOWED),

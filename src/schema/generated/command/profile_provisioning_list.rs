@@ -4,7 +4,7 @@
 use crate::time::Timestamp;
 
 record! {
-    /// `ProvisioningProfileList`.
+    /// `ProvisioningProfileList`. <https://developer.apple.com/documentation/devicemanagement/provisioning-profile-list-command>
     pub struct ProvisioningProfileList = "ProvisioningProfileList" [
         since(IOS, "4.0").rights("AllowProvisioningInspection").supervised(false).requires_dep(false).shared_ipad(ALLOWED).shared_ipad_device_channel(true).shared_ipad_user_channel(false).user_enrollment(ALLOWED),
         since(MACOS, "11.0").rights("None").device_channel(true).user_channel(false).supervised(false).requires_dep(false).user_enrollment(ALLOWED),

@@ -2,7 +2,7 @@
 //! Disable Remote Desktop Command: <https://github.com/apple/device-management/blob/release/mdm/commands/remotedesktop.disable.yaml>
 
 record! {
-    /// `DisableRemoteDesktop`.
+    /// `DisableRemoteDesktop`. <https://developer.apple.com/documentation/devicemanagement/disable-remote-desktop-command>
     pub struct DisableRemoteDesktop = "DisableRemoteDesktop" [
         never(IOS | TVOS | VISIONOS | WATCHOS),
         since(MACOS, "10.14.4").device_channel(true).user_channel(false).supervised(true).requires_dep(false).user_enrollment(FORBIDDEN),

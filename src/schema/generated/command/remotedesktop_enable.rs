@@ -2,7 +2,7 @@
 //! Enable Remote Desktop Command: <https://github.com/apple/device-management/blob/release/mdm/commands/remotedesktop.enable.yaml>
 
 record! {
-    /// `EnableRemoteDesktop`.
+    /// `EnableRemoteDesktop`. <https://developer.apple.com/documentation/devicemanagement/enable-remote-desktop-command>
     pub struct EnableRemoteDesktop = "EnableRemoteDesktop" [
         never(IOS | TVOS | VISIONOS | WATCHOS),
         since(MACOS, "10.14.4").device_channel(true).user_channel(false).supervised(true).requires_dep(false).user_enrollment(FORBIDDEN),

@@ -4,7 +4,7 @@
 use crate::secret::Secret;
 
 record! {
-    /// `RotateFileVaultKey`.
+    /// `RotateFileVaultKey`. <https://developer.apple.com/documentation/devicemanagement/rotate-filevault-key-command>
     pub struct RotateFileVaultKey = "RotateFileVaultKey" [
         never(IOS | TVOS | VISIONOS | WATCHOS),
         since(MACOS, "10.9").rights("DeviceLockAndRemovePasscode").device_channel(true).user_channel(false).supervised(false).requires_dep(false).user_enrollment(FORBIDDEN),

@@ -4,7 +4,7 @@
 use crate::plist::Dictionary;
 
 record! {
-    /// `Settings`.
+    /// `Settings`. <https://developer.apple.com/documentation/devicemanagement/settings-command>
     pub struct Settings = "Settings" [
         since(IOS, "5.0").rights("AllowSettings").supervised(false).requires_dep(false).shared_ipad(ALLOWED).shared_ipad_device_channel(true).shared_ipad_user_channel(true).user_enrollment(ALLOWED),
         since(MACOS, "10.9").rights("AllowSettings").device_channel(true).user_channel(true).supervised(false).requires_dep(false).user_enrollment(ALLOWED),
@@ -44,7 +44,10 @@ union! {
 
 record! {
     /// `Wallpaper` in `Settings`.
-    pub struct SettingsWallpaper = "" [] {
+    pub struct SettingsWallpaper = "" [
+        since(IOS, "8.0").supervised(true).shared_ipad(ALLOWED).shared_ipad_device_channel(true).shared_ipad_user_channel(false).user_enrollment(FORBIDDEN),
+        never(MACOS | TVOS | VISIONOS | WATCHOS),
+    ] {
         item: Option<String> = "Item" REQUIRED [] { values: &[Text("Wallpaper")] },
         image: Option<Vec<u8>> = "Image" REQUIRED [],
         r#where: Option<i64> = "Where" REQUIRED [] { values: &[Int(1), Int(2), Int(3)] },
@@ -53,7 +56,10 @@ record! {
 
 record! {
     /// `DataRoaming` in `Settings`.
-    pub struct SettingsDataRoaming = "" [] {
+    pub struct SettingsDataRoaming = "" [
+        on(IOS).shared_ipad(ALLOWED).shared_ipad_device_channel(true).shared_ipad_user_channel(false).user_enrollment(FORBIDDEN),
+        never(MACOS | TVOS | VISIONOS | WATCHOS),
+    ] {
         item: Option<String> = "Item" REQUIRED [] { values: &[Text("DataRoaming")] },
         enabled: Option<bool> = "Enabled" REQUIRED [],
     }
@@ -61,7 +67,10 @@ record! {
 
 record! {
     /// `VoiceRoaming` in `Settings`.
-    pub struct SettingsVoiceRoaming = "" [] {
+    pub struct SettingsVoiceRoaming = "" [
+        on(IOS).deprecated("16.0").shared_ipad(ALLOWED).shared_ipad_device_channel(true).shared_ipad_user_channel(false).user_enrollment(FORBIDDEN),
+        never(MACOS | TVOS | VISIONOS | WATCHOS),
+    ] {
         item: Option<String> = "Item" REQUIRED [] { values: &[Text("VoiceRoaming")] },
         enabled: Option<bool> = "Enabled" REQUIRED [],
     }
@@ -69,7 +78,10 @@ record! {
 
 record! {
     /// `PersonalHotspot` in `Settings`.
-    pub struct SettingsPersonalHotspot = "" [] {
+    pub struct SettingsPersonalHotspot = "" [
+        on(IOS).rights("AllowQueryNetworkInformation").shared_ipad(ALLOWED).shared_ipad_device_channel(true).shared_ipad_user_channel(false).user_enrollment(FORBIDDEN),
+        never(MACOS | TVOS | VISIONOS | WATCHOS),
+    ] {
         item: Option<String> = "Item" REQUIRED [] { values: &[Text("PersonalHotspot")] },
         enabled: Option<bool> = "Enabled" REQUIRED [],
     }
@@ -77,7 +89,11 @@ record! {
 
 record! {
     /// `Bluetooth` in `Settings`.
-    pub struct SettingsBluetooth = "" [] {
+    pub struct SettingsBluetooth = "" [
+        since(IOS, "11.3").supervised(true).shared_ipad(ALLOWED).shared_ipad_device_channel(true).shared_ipad_user_channel(false).user_enrollment(FORBIDDEN),
+        since(MACOS, "10.13.4").user_channel(false).user_enrollment(FORBIDDEN),
+        never(TVOS | VISIONOS | WATCHOS),
+    ] {
         item: Option<String> = "Item" REQUIRED [] { values: &[Text("Bluetooth")] },
         enabled: Option<bool> = "Enabled" REQUIRED [],
     }
@@ -85,7 +101,12 @@ record! {
 
 record! {
     /// `ApplicationConfiguration` in `Settings`.
-    pub struct SettingsApplicationConfiguration = "" [] {
+    pub struct SettingsApplicationConfiguration = "" [
+        since(IOS, "7.0").rights("AllowAppInstallation").shared_ipad(ALLOWED).shared_ipad_device_channel(true).shared_ipad_user_channel(false),
+        since(MACOS, "10.15").rights("AllowAppInstallation").user_channel(false),
+        since(TVOS, "10.2").rights("AllowAppInstallation"),
+        on(VISIONOS | WATCHOS).rights("AllowAppInstallation"),
+    ] {
         item: Option<String> = "Item" REQUIRED [] { values: &[Text("ApplicationConfiguration")] },
         identifier: Option<String> = "Identifier" REQUIRED [],
         configuration: Option<Dictionary> = "Configuration" OPTIONAL [],
@@ -94,7 +115,12 @@ record! {
 
 record! {
     /// `ApplicationAttributes` in `Settings`.
-    pub struct SettingsApplicationAttributes = "" [] {
+    pub struct SettingsApplicationAttributes = "" [
+        since(IOS, "7.0").rights("AllowAppInstallation").shared_ipad(ALLOWED).shared_ipad_device_channel(true).shared_ipad_user_channel(false),
+        never(MACOS),
+        since(TVOS, "10.2").rights("AllowAppInstallation"),
+        on(VISIONOS | WATCHOS).rights("AllowAppInstallation"),
+    ] {
         item: Option<String> = "Item" REQUIRED [] { values: &[Text("ApplicationAttributes")] },
         identifier: Option<String> = "Identifier" REQUIRED [],
         attributes: Option<SettingsAttributes> = "Attributes" OPTIONAL [],
@@ -103,7 +129,12 @@ record! {
 
 record! {
     /// `DeviceName` in `Settings`.
-    pub struct SettingsDeviceName = "" [] {
+    pub struct SettingsDeviceName = "" [
+        on(IOS).supervised(true).shared_ipad(ALLOWED).shared_ipad_device_channel(true).shared_ipad_user_channel(false).user_enrollment(FORBIDDEN),
+        since(MACOS, "10.10").user_channel(false).user_enrollment(FORBIDDEN),
+        since(VISIONOS, "2.0").supervised(true).user_enrollment(FORBIDDEN),
+        never(WATCHOS),
+    ] {
         item: Option<String> = "Item" REQUIRED [] { values: &[Text("DeviceName")] },
         device_name: Option<String> = "DeviceName" REQUIRED [],
     }
@@ -111,7 +142,10 @@ record! {
 
 record! {
     /// `HostName` in `Settings`.
-    pub struct SettingsHostName = "" [] {
+    pub struct SettingsHostName = "" [
+        never(IOS | TVOS | VISIONOS | WATCHOS),
+        since(MACOS, "10.11").user_channel(false).user_enrollment(FORBIDDEN),
+    ] {
         item: Option<String> = "Item" REQUIRED [] { values: &[Text("HostName")] },
         host_name: Option<String> = "HostName" REQUIRED [],
     }
@@ -119,7 +153,10 @@ record! {
 
 record! {
     /// `OrganizationInfo` in `Settings`.
-    pub struct SettingsOrganizationInfo = "" [] {
+    pub struct SettingsOrganizationInfo = "" [
+        on(IOS).shared_ipad(ALLOWED).shared_ipad_device_channel(true).shared_ipad_user_channel(false),
+        since(MACOS, "10.9").user_channel(false),
+    ] {
         item: Option<String> = "Item" REQUIRED [] { values: &[Text("OrganizationInfo")] },
         organization_info: Option<SettingsOrganizationInfoOrganizationInfo> = "OrganizationInfo" OPTIONAL [],
     }
@@ -127,7 +164,11 @@ record! {
 
 record! {
     /// `DefaultApplications` in `Settings`.
-    pub struct SettingsDefaultApplications = "" [] {
+    pub struct SettingsDefaultApplications = "" [
+        since(IOS, "18.2").shared_ipad(ALLOWED).shared_ipad_device_channel(false).shared_ipad_user_channel(true).user_enrollment(FORBIDDEN),
+        never(MACOS | TVOS | WATCHOS),
+        since(VISIONOS, "2.2").user_enrollment(FORBIDDEN),
+    ] {
         item: Option<String> = "Item" REQUIRED [] { values: &[Text("DefaultApplications")] },
         web_browser: Option<String> = "WebBrowser" OPTIONAL [],
         calling: Option<String> = "Calling" OPTIONAL [since(IOS, "26.0"), never(MACOS | TVOS | VISIONOS | WATCHOS)],
@@ -137,7 +178,12 @@ record! {
 
 record! {
     /// `MDMOptions` in `Settings`.
-    pub struct SettingsMDMOptions = "" [] {
+    pub struct SettingsMDMOptions = "" [
+        since(IOS, "7.0").shared_ipad(ALLOWED).shared_ipad_device_channel(true).shared_ipad_user_channel(false),
+        since(MACOS, "10.15").user_channel(false).user_enrollment(FORBIDDEN),
+        never(TVOS | WATCHOS),
+        since(VISIONOS, "2.0"),
+    ] {
         item: Option<String> = "Item" REQUIRED [] { values: &[Text("MDMOptions")] },
         mdm_options: Option<SettingsMDMOptionsMDMOptions> = "MDMOptions" REQUIRED [],
     }
@@ -145,7 +191,10 @@ record! {
 
 record! {
     /// `MaximumResidentUsers` in `Settings`.
-    pub struct SettingsMaximumResidentUsers = "" [] {
+    pub struct SettingsMaximumResidentUsers = "" [
+        since(IOS, "9.3").deprecated("13.4").shared_ipad(REQUIRED).shared_ipad_device_channel(true).shared_ipad_user_channel(false).user_enrollment(FORBIDDEN),
+        never(MACOS | TVOS | VISIONOS | WATCHOS),
+    ] {
         item: Option<String> = "Item" REQUIRED [] { values: &[Text("MaximumResidentUsers")] },
         maximum_resident_users: Option<i64> = "MaximumResidentUsers" REQUIRED [],
     }
@@ -153,7 +202,10 @@ record! {
 
 record! {
     /// `SharedDeviceConfiguration` in `Settings`.
-    pub struct SettingsSharedDeviceConfiguration = "" [] {
+    pub struct SettingsSharedDeviceConfiguration = "" [
+        since(IOS, "13.4").shared_ipad(REQUIRED).shared_ipad_device_channel(true).shared_ipad_user_channel(false).user_enrollment(FORBIDDEN),
+        never(MACOS | TVOS | VISIONOS | WATCHOS),
+    ] {
         item: Option<String> = "Item" REQUIRED [
             since(VISIONOS, "26.0").supervised(true),
         ] { values: &[Text("SharedDeviceConfiguration")] },
@@ -181,7 +233,10 @@ record! {
 
 record! {
     /// `DiagnosticSubmission` in `Settings`.
-    pub struct SettingsDiagnosticSubmission = "" [] {
+    pub struct SettingsDiagnosticSubmission = "" [
+        since(IOS, "9.3").shared_ipad(REQUIRED).shared_ipad_device_channel(true).shared_ipad_user_channel(false).user_enrollment(FORBIDDEN),
+        never(MACOS | TVOS | VISIONOS | WATCHOS),
+    ] {
         item: Option<String> = "Item" REQUIRED [] { values: &[Text("DiagnosticSubmission")] },
         enabled: Option<bool> = "Enabled" REQUIRED [],
     }
@@ -189,7 +244,10 @@ record! {
 
 record! {
     /// `AppAnalytics` in `Settings`.
-    pub struct SettingsAppAnalytics = "" [] {
+    pub struct SettingsAppAnalytics = "" [
+        since(IOS, "9.3.2").shared_ipad(REQUIRED).shared_ipad_device_channel(true).shared_ipad_user_channel(false).user_enrollment(FORBIDDEN),
+        never(MACOS | TVOS | VISIONOS | WATCHOS),
+    ] {
         item: Option<String> = "Item" REQUIRED [] { values: &[Text("AppAnalytics")] },
         enabled: Option<bool> = "Enabled" REQUIRED [],
     }
@@ -197,7 +255,10 @@ record! {
 
 record! {
     /// `PasscodeLockGracePeriod` in `Settings`.
-    pub struct SettingsPasscodeLockGracePeriod = "" [] {
+    pub struct SettingsPasscodeLockGracePeriod = "" [
+        since(IOS, "9.3.2").deprecated("17.0").shared_ipad(REQUIRED).shared_ipad_device_channel(true).shared_ipad_user_channel(false).user_enrollment(FORBIDDEN),
+        never(MACOS | TVOS | VISIONOS | WATCHOS),
+    ] {
         item: Option<String> = "Item" REQUIRED [] { values: &[Text("PasscodeLockGracePeriod")] },
         passcode_lock_grace_period: Option<i64> = "PasscodeLockGracePeriod" REQUIRED [] { values: &[Int(0), Int(60), Int(300), Int(900), Int(3600), Int(14400)] },
     }
@@ -205,7 +266,12 @@ record! {
 
 record! {
     /// `TimeZone` in `Settings`.
-    pub struct SettingsTimeZone = "" [] {
+    pub struct SettingsTimeZone = "" [
+        since(IOS, "14.0").supervised(true).shared_ipad(ALLOWED).shared_ipad_device_channel(true).shared_ipad_user_channel(false).user_enrollment(FORBIDDEN),
+        never(MACOS | WATCHOS),
+        since(TVOS, "14.0").supervised(true),
+        since(VISIONOS, "2.0").supervised(true).user_enrollment(FORBIDDEN),
+    ] {
         item: Option<String> = "Item" REQUIRED [] { values: &[Text("TimeZone")] },
         time_zone: Option<String> = "TimeZone" REQUIRED [],
     }
@@ -213,7 +279,10 @@ record! {
 
 record! {
     /// `SoftwareUpdateSettings` in `Settings`.
-    pub struct SettingsSoftwareUpdateSettings = "" [] {
+    pub struct SettingsSoftwareUpdateSettings = "" [
+        since(IOS, "14.5").deprecated("26.0").removed("27.0").supervised(true).shared_ipad(ALLOWED).shared_ipad_device_channel(true).shared_ipad_user_channel(false).user_enrollment(FORBIDDEN),
+        never(MACOS | TVOS | VISIONOS | WATCHOS),
+    ] {
         item: Option<String> = "Item" REQUIRED [] { values: &[Text("SoftwareUpdateSettings")] },
         recommendation_cadence: Option<i64> = "RecommendationCadence" REQUIRED [] { values: &[Int(0), Int(1), Int(2)] },
     }
@@ -221,7 +290,11 @@ record! {
 
 record! {
     /// `AccessibilitySettings` in `Settings`.
-    pub struct SettingsAccessibilitySettings = "" [] {
+    pub struct SettingsAccessibilitySettings = "" [
+        since(IOS, "16.0").supervised(true).shared_ipad(ALLOWED).shared_ipad_device_channel(false).user_enrollment(FORBIDDEN),
+        never(MACOS | TVOS | VISIONOS),
+        on(WATCHOS).supervised(true),
+    ] {
         item: Option<String> = "Item" REQUIRED [] { values: &[Text("AccessibilitySettings")] },
         bold_text_enabled: Option<bool> = "BoldTextEnabled" OPTIONAL [] { default: Some(Bool(false)) },
         increase_contrast_enabled: Option<bool> = "IncreaseContrastEnabled" OPTIONAL [

@@ -2,7 +2,7 @@
 //! Schedule OS Update Scan Command: <https://github.com/apple/device-management/blob/release/mdm/commands/system.update.scan.yaml>
 
 record! {
-    /// `ScheduleOSUpdateScan`.
+    /// `ScheduleOSUpdateScan`. <https://developer.apple.com/documentation/devicemanagement/schedule-os-update-scan-command>
     pub struct ScheduleOSUpdateScan = "ScheduleOSUpdateScan" [
         never(IOS | TVOS | VISIONOS | WATCHOS),
         since(MACOS, "10.11").rights("None").device_channel(true).user_channel(false).supervised(true).requires_dep(false).user_enrollment(FORBIDDEN),

@@ -4,7 +4,7 @@
 use crate::plist::Dictionary;
 
 record! {
-    /// `ScheduleOSUpdate`.
+    /// `ScheduleOSUpdate`. <https://developer.apple.com/documentation/devicemanagement/schedule-os-update-command>
     pub struct ScheduleOSUpdate = "ScheduleOSUpdate" [
         since(IOS, "9.0").rights("AllowAppInstallation").supervised(true).requires_dep(false).shared_ipad(ALLOWED).shared_ipad_device_channel(true).shared_ipad_user_channel(false).user_enrollment(FORBIDDEN),
         since(MACOS, "10.11").rights("None").device_channel(true).user_channel(false).supervised(true).requires_dep(false).user_enrollment(FORBIDDEN),

@@ -4,7 +4,7 @@
 use crate::time::Timestamp;
 
 record! {
-    /// `OSUpdateStatus`.
+    /// `OSUpdateStatus`. <https://developer.apple.com/documentation/devicemanagement/os-update-status-command>
     pub struct OSUpdateStatus = "OSUpdateStatus" [
         since(IOS, "9.0").rights("AllowAppInstallation").supervised(true).requires_dep(false).shared_ipad(ALLOWED).shared_ipad_device_channel(true).shared_ipad_user_channel(false).user_enrollment(FORBIDDEN),
         since(MACOS, "10.11.5").rights("None").device_channel(true).user_channel(false).supervised(true).requires_dep(false).user_enrollment(FORBIDDEN),

@@ -2,7 +2,7 @@
 //! Trigger Enhanced Log Collection Command: <https://github.com/apple/device-management/blob/release/mdm/commands/trigger.enhanced.log.collection.yaml>
 
 record! {
-    /// `TriggerEnhancedLogCollection`.
+    /// `TriggerEnhancedLogCollection`. <https://developer.apple.com/documentation/devicemanagement/trigger-enhanced-log-collection-command>
     pub struct TriggerEnhancedLogCollection = "TriggerEnhancedLogCollection" [
         since(IOS, "27.0").supervised(true).requires_dep(false).shared_ipad(ALLOWED).shared_ipad_device_channel(true).shared_ipad_user_channel(false).user_enrollment(FORBIDDEN),
         since(MACOS, "27.0").device_channel(false).user_channel(true).supervised(true).requires_dep(false).user_enrollment(FORBIDDEN),

@@ -2,7 +2,7 @@
 //! User Configured Command: <https://github.com/apple/device-management/blob/release/mdm/commands/user.configured.yaml>
 
 record! {
-    /// `UserConfigured`.
+    /// `UserConfigured`. <https://developer.apple.com/documentation/devicemanagement/user-configured-command>
     pub struct UserConfigured = "UserConfigured" [
         since(IOS, "17.0").rights("None").supervised(true).requires_dep(true).shared_ipad(REQUIRED).shared_ipad_device_channel(false).shared_ipad_user_channel(true).user_enrollment(FORBIDDEN),
         never(MACOS | TVOS | VISIONOS | WATCHOS),

@@ -2,7 +2,7 @@
 //! Delete User Command: <https://github.com/apple/device-management/blob/release/mdm/commands/user.delete.yaml>
 
 record! {
-    /// `DeleteUser`.
+    /// `DeleteUser`. <https://developer.apple.com/documentation/devicemanagement/delete-user-command>
     pub struct DeleteUser = "DeleteUser" [
         since(IOS, "9.3").rights("None").supervised(false).requires_dep(false).shared_ipad(REQUIRED).shared_ipad_device_channel(true).shared_ipad_user_channel(false).user_enrollment(FORBIDDEN),
         since(MACOS, "10.13").rights("None").device_channel(true).user_channel(false).supervised(true).requires_dep(false).user_enrollment(FORBIDDEN),

@@ -2,7 +2,7 @@
 //! User List Command: <https://github.com/apple/device-management/blob/release/mdm/commands/user.list.yaml>
 
 record! {
-    /// `UserList`.
+    /// `UserList`. <https://developer.apple.com/documentation/devicemanagement/user-list-command>
     pub struct UserList = "UserList" [
         since(IOS, "9.3").rights("None").supervised(false).requires_dep(false).shared_ipad(REQUIRED).shared_ipad_device_channel(true).shared_ipad_user_channel(false).user_enrollment(FORBIDDEN),
         since(MACOS, "10.13").rights("None").device_channel(true).user_channel(false).supervised(true).requires_dep(false).user_enrollment(FORBIDDEN),

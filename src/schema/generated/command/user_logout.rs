@@ -2,7 +2,7 @@
 //! Log Out User Command: <https://github.com/apple/device-management/blob/release/mdm/commands/user.logout.yaml>
 
 record! {
-    /// `LogOutUser`.
+    /// `LogOutUser`. <https://developer.apple.com/documentation/devicemanagement/log-out-user-command>
     pub struct LogOutUser = "LogOutUser" [
         since(IOS, "9.3").rights("None").supervised(false).requires_dep(false).shared_ipad(REQUIRED).shared_ipad_device_channel(true).shared_ipad_user_channel(false).user_enrollment(FORBIDDEN),
         never(MACOS | TVOS | VISIONOS | WATCHOS),

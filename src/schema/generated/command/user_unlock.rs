@@ -2,7 +2,7 @@
 //! Unlock User Account Command: <https://github.com/apple/device-management/blob/release/mdm/commands/user.unlock.yaml>
 
 record! {
-    /// `UnlockUserAccount`.
+    /// `UnlockUserAccount`. <https://developer.apple.com/documentation/devicemanagement/unlock-user-account-command>
     pub struct UnlockUserAccount = "UnlockUserAccount" [
         never(IOS | TVOS | VISIONOS | WATCHOS),
         since(MACOS, "10.13").rights("DeviceLockAndRemovePasscode").device_channel(true).user_channel(false).supervised(false).requires_dep(false).user_enrollment(FORBIDDEN),
