@@ -59,7 +59,7 @@ impl Purposes {
         Ok(Purposes {
             key_usage: USAGES.iter().filter(|(bit, _)| usage.contains(*bit)).map(|(_, name)| *name).collect(),
             extended_key_usage: purposes.iter().flat_map(|list| list.purposes().map(purpose).collect::<Vec<_>>()).collect(),
-            subject_alternative_names: names.iter().flat_map(|names| names.0.iter().map(general_name)).collect(),
+            subject_alternative_names: names.iter().flat_map(|names| names.names.iter().map(general_name)).collect(),
         })
     }
 }
@@ -106,8 +106,7 @@ impl CertificateView {
         let topic = Topic::of_subject(certificate.subject()).ok();
         let validity = certificate.validity();
         let own = certificate.is_self_issued().then(|| ("its own key", certificate.public_key()));
-        let check =
-            |key: &_| certificate.verify_signature(key, &given.provider, LEGACY).map_err(|error| error.to_string());
+        let check = |key: &_| certificate.verify_signature(key, &given.provider, LEGACY).map_err(|error| error.to_string());
         Ok(CertificateView {
             environment: topic.as_ref().map(|_| Environment::of_certificate(certificate)),
             topic: topic.map(|topic| topic.to_string()),

@@ -18,6 +18,7 @@ use serde::Serialize;
 
 use crate::certificate::{self, CertificateView, CsrView, PrivateKeyView};
 use crate::cms::{self, EnvelopedView, MdmSignatureView, SignedView};
+use crate::crl::{self, CrlView};
 use crate::given::Given;
 use crate::message::{CheckInView, CommandView, PlistView, ProfileView, ReportView};
 use crate::pem::{self, Block};
@@ -58,6 +59,7 @@ pub enum Found {
     Certificate(Box<CertificateView>),
     PushCertificate(Box<CertificateView>),
     Csr(CsrView),
+    Crl(CrlView),
     MdmSignature(MdmSignatureView),
     EnvelopedData(EnvelopedView),
     PrivateKey(PrivateKeyView),
@@ -121,7 +123,7 @@ fn describe_block(block: &Block, given: &Given) -> Result<Described, String> {
     match block.label.as_str() {
         "CERTIFICATE" | "X509 CERTIFICATE" => certificate::describe(der, given).map(Described::from),
         "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST" => certificate::describe_csr(der, given).map(Described::from),
-        "X509 CRL" => Err("a revocation list, which is not read yet".into()),
+        "X509 CRL" => crl::describe(der, given).map(Described::from),
         "PKCS7" | "CMS" => cms::describe(der, given),
         label if label.ends_with("PRIVATE KEY") => certificate::describe_key(block, given).map(Described::from),
         _ => Err("a label that is not read".into()),
@@ -150,7 +152,7 @@ fn describe_der(bytes: &[u8], given: &Given) -> Result<Described, String> {
     match shape {
         Shape::Certificate => certificate::describe(bytes, given).map(Described::from),
         Shape::Csr => certificate::describe_csr(bytes, given).map(Described::from),
-        Shape::Crl => Err("a revocation list, which is not read yet, at byte 0".into()),
+        Shape::Crl => crl::describe(bytes, given).map(Described::from),
         Shape::ContentInfo => cms::describe(bytes, given),
         Shape::PrivateKey => certificate::describe_der_key(bytes, given).map(Described::from),
         Shape::Other(what) => Err(format!("{what}, at byte 0")),
@@ -212,5 +214,8 @@ fn describe_text(bytes: &[u8], given: &Given) -> Result<Described, String> {
         _ => "of no kind that is read",
     };
     let start = &bytes[..bytes.len().min(4)];
-    Err(format!("{kind}: neither a property list, PEM, DER, Base64 of DER nor SCEP capabilities (bytes {} at byte 0)", crate::name::hex(start)))
+    Err(format!(
+        "{kind}: neither a property list, PEM, DER, Base64 of DER nor SCEP capabilities (bytes {} at byte 0)",
+        crate::name::hex(start)
+    ))
 }

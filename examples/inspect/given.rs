@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use md5::{Digest as _, Md5};
 use mdm_core::crypto::{CbcCiphers, ContentCipher, ContentCiphers, Error, Legacy, Provider, PublicKey, Random, SoftwareKey};
 use mdm_core::secret::Secret;
 use mdm_core::x509::Certificate;
@@ -108,7 +109,8 @@ fn key_der(bytes: &[u8]) -> Result<Secret, String> {
         return Ok(Secret::from(bytes));
     }
     let blocks = pem::blocks(bytes)?;
-    let block = blocks.iter().find(|block| block.label.ends_with("PRIVATE KEY")).ok_or("no private key among its PEM blocks")?;
+    let block =
+        blocks.iter().find(|block| block.label.ends_with("PRIVATE KEY")).ok_or("no private key among its PEM blocks")?;
     match (block.label.as_str(), block.header("DEK-Info")) {
         ("ENCRYPTED PRIVATE KEY", _) => Err(ENCRYPTED.to_owned()),
         (_, Some(cipher)) => decrypt(&block.der, cipher).ok_or(ENCRYPTED.to_owned()),
@@ -123,10 +125,8 @@ const ENCRYPTED: &str = "the private key is encrypted with a password; `openssl 
 fn decrypt(sealed: &[u8], cipher: &str) -> Option<Secret> {
     let iv = name::unhex(cipher.strip_prefix("DES-EDE3-CBC,")?.trim())?;
     // EVP_BytesToKey with MD5, one round and no password: D1 = MD5(salt), D2 = MD5(D1, salt); the vector is the salt.
-    let first = md5::Md5::digest(&iv);
-    let second = md5::Md5::new().chain_update(first).chain_update(&iv).finalize();
+    let first = Md5::digest(&iv);
+    let second = Md5::new().chain_update(first).chain_update(&iv).finalize();
     let key: Vec<u8> = first.iter().chain(&second).copied().take(ContentCipher::TripleDesCbc.key_len()).collect();
     CbcCiphers.decrypt(ContentCipher::TripleDesCbc, &Secret::new(key), &iv, sealed).ok()
 }
-
-use md5::Digest as _;

@@ -10,6 +10,7 @@
 
 mod certificate;
 mod cms;
+mod crl;
 mod detect;
 mod given;
 mod message;
@@ -56,7 +57,7 @@ struct Line {
 }
 
 /// Nothing that the protocol knows is larger.
-const LONGEST: u64 = 64 << 20;
+const LONGEST: usize = 64 << 20;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -90,8 +91,8 @@ fn main() -> ExitCode {
 fn read(path: &Path) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(|error| error.to_string())?;
-    file.take(LONGEST + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
-    if bytes.len() as u64 > LONGEST { Err(format!("longer than {LONGEST} bytes")) } else { Ok(bytes) }
+    file.take(LONGEST as u64 + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    if bytes.len() > LONGEST { Err(format!("longer than {LONGEST} bytes")) } else { Ok(bytes) }
 }
 
 fn print(line: &Line) -> io::Result<()> {
