@@ -11,7 +11,7 @@ use crate::certificate::CertificateView;
 use crate::detect::{self, Described, Found, LIMITS};
 use crate::given::{Given, LEGACY, Verified};
 use crate::name::{self, hex};
-use crate::scep::{self, ScepReplyCertificates};
+use crate::scep::{self, CaCertificatesView};
 
 /// id-envelopedData, 1.2.840.113549.1.7.3.
 const ENVELOPED_DATA: Oid<'static> = Oid::from_content(&[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x07, 0x03]);
@@ -118,7 +118,7 @@ pub fn describe(bytes: &[u8], given: &Given) -> Result<Described, String> {
         Err(error) => return Err(fault(error)),
     };
     if signed.signers().len() == 0 {
-        return ScepReplyCertificates::of(&signed, given).map(|list| Found::CaCertificates(list).into());
+        return CaCertificatesView::of(&signed, given).map(|list| Found::CaCertificates(list).into());
     }
     let of_scep = signed.sole_signer().ok().and_then(|signer| signer.signed_attributes());
     if of_scep.is_some_and(|attributes| attributes.iter().any(|attribute| attribute.oid == MESSAGE_TYPE)) {

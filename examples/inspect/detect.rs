@@ -21,8 +21,9 @@ use crate::cms::{self, EnvelopedView, MdmSignatureView, SignedView};
 use crate::crl::{self, CrlView};
 use crate::given::Given;
 use crate::message::{CheckInView, CommandView, PlistView, ProfileView, ReportView};
+use crate::name::hex;
 use crate::pem::{self, Block};
-use crate::scep::{ScepMessageView, ScepReplyCertificates};
+use crate::scep::{CaCertificatesView, ScepMessageView};
 
 /// A file, or a part of one.
 #[derive(Serialize)]
@@ -30,6 +31,9 @@ use crate::scep::{ScepMessageView, ScepReplyCertificates};
 pub struct Described {
     #[serde(flatten)]
     pub found: Found,
+    /// The file holds the Base64 of it.
+    #[serde(skip_serializing_if = "is_false")]
+    pub base64: bool,
     /// Who signed it, when it came inside a SignedData.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signed: Option<SignedView>,
@@ -40,8 +44,12 @@ pub struct Described {
 
 impl From<Found> for Described {
     fn from(found: Found) -> Self {
-        Described { found, signed: None, followed_by: Vec::new() }
+        Described { found, base64: false, signed: None, followed_by: Vec::new() }
     }
+}
+
+fn is_false(truth: &bool) -> bool {
+    !truth
 }
 
 /// The kinds.
@@ -54,7 +62,7 @@ pub enum Found {
     Profile(ProfileView),
     Plist(PlistView),
     ScepMessage(Box<ScepMessageView>),
-    CaCertificates(ScepReplyCertificates),
+    CaCertificates(CaCertificatesView),
     CaCapabilities(CapabilitiesView),
     Certificate(Box<CertificateView>),
     PushCertificate(Box<CertificateView>),
@@ -205,17 +213,16 @@ fn describe_text(bytes: &[u8], given: &Given) -> Result<Described, String> {
     if bytes.trim_ascii_start().first() == Some(&b'M') {
         let text: Vec<u8> = bytes.iter().copied().filter(|octet| !octet.is_ascii_whitespace()).collect();
         if let Ok(der) = STANDARD.decode(text) {
-            return describe_der(&der, given).map_err(|fault| format!("Base64 of {fault}"));
+            let described =
+                describe_der(&der, given).map_err(|fault| format!("Base64 (bytes are counted behind it) of {fault}"))?;
+            return Ok(Described { base64: true, ..described });
         }
     }
-    let kind = match bytes.trim_ascii_start().first() {
-        Some(b'{' | b'[') if std::str::from_utf8(bytes).is_ok() => "JSON, of which no kind is read",
-        _ if std::str::from_utf8(bytes).is_ok() => "a text of no kind that is read",
-        _ => "of no kind that is read",
+    let what = match (std::str::from_utf8(bytes), bytes.trim_ascii_start().first()) {
+        (Err(_), _) => "neither a property list nor PEM, DER or Base64 of DER",
+        (Ok(_), Some(b'{' | b'[')) => "JSON, of which no kind is read",
+        (Ok(_), _) => "a text that is no property list, PEM, Base64 of DER or answer to GetCACaps",
     };
-    let start = &bytes[..bytes.len().min(4)];
-    Err(format!(
-        "{kind}: neither a property list, PEM, DER, Base64 of DER nor SCEP capabilities (bytes {} at byte 0)",
-        crate::name::hex(start)
-    ))
+    let start = hex(&bytes[..bytes.len().min(8)]);
+    Err(format!("{what}; it begins with {start} at byte 0"))
 }

@@ -1,14 +1,13 @@
 //! SCEP messages and the certificates that a server hands out.
 
-use mdm_core::asn1::Reader;
+use mdm_core::asn1::{self, Reader};
 use mdm_core::cms::SignedData;
-use mdm_core::limits::Limits;
 use mdm_core::scep::{FailInfo, MessageType, Peer, PkiMessage, PkiStatus};
 use mdm_core::x509::{Csr, Name, SerialNumber};
 use serde::Serialize;
 
 use crate::certificate::{CertificateView, CsrView};
-use crate::cms::{EnvelopeView, Named, certificates, encoding, in_message};
+use crate::cms::{self, EnvelopeView, Named, encoding, in_message};
 use crate::detect::LIMITS;
 use crate::given::{Given, LEGACY, Verified};
 use crate::name::{self, hex};
@@ -82,11 +81,13 @@ enum Inside {
         issuer: String,
         serial: String,
     },
+    /// Opened, and not what belongs there: what is wrong with it.
+    Unreadable(String),
 }
 
 pub fn describe(bytes: &[u8], given: &Given) -> Result<ScepMessageView, String> {
     let message = PkiMessage::parse(bytes, &PEER).map_err(|error| format!("a SCEP message: {error}"))?;
-    let signer = message.signed_data().sole_signer().map_err(crate::cms::fault)?;
+    let signer = message.signed_data().sole_signer().map_err(cms::fault)?;
     let certificate = message.signer_certificate();
     let verified = given.verify(in_message(certificate.as_ref()), |key| {
         message.verify(key, &given.provider, &PEER).map_err(|error| error.to_string())
@@ -141,35 +142,55 @@ fn fail_info(reason: FailInfo) -> Numbered {
 }
 
 impl Inside {
-    /// Reads what a key opened. `None` is the sign of a wrong key.
+    /// Reads what a key opened. `None` is the sign of a wrong key: what comes out is no ASN.1.
     fn read(message_type: MessageType, plain: &[u8], given: &Given) -> Option<Self> {
-        match message_type {
-            MessageType::CertRep => {
-                let signed = SignedData::parse(plain, &Limits::PKI).ok()?;
-                Some(Inside::Certificates(certificates(&signed, given).0))
-            }
-            MessageType::CertPoll => two(plain, |inner| Some((Name::read(inner).ok()?, Name::read(inner).ok()?)))
-                .map(|(issuer, subject)| Inside::Awaits { issuer: issuer.to_string(), subject: subject.to_string() }),
-            MessageType::GetCert | MessageType::GetCrl => {
-                two(plain, |inner| Some((Name::read(inner).ok()?, SerialNumber::read(inner).ok()?)))
-                    .map(|(issuer, serial)| Inside::AsksFor { issuer: issuer.to_string(), serial: serial.to_string() })
-            }
-            _ => CsrView::of(&Csr::from_der(plain).ok()?, given).ok().map(Inside::Csr),
-        }
+        asn1::to_der(plain, &LIMITS).ok()?;
+        let inside = match message_type {
+            MessageType::CertRep => Self::certificates(plain, given),
+            MessageType::CertPoll => Self::poll(plain),
+            MessageType::GetCert | MessageType::GetCrl => Self::lookup(plain),
+            _ => Self::csr(plain, given),
+        };
+        Some(inside.unwrap_or_else(Inside::Unreadable))
+    }
+
+    fn csr(plain: &[u8], given: &Given) -> Result<Self, String> {
+        let csr = Csr::from_der(plain).map_err(|error| error.to_string())?;
+        CsrView::of(&csr, given).map(Inside::Csr)
+    }
+
+    fn certificates(plain: &[u8], given: &Given) -> Result<Self, String> {
+        let signed = SignedData::parse(plain, &LIMITS).map_err(cms::fault)?;
+        Ok(Inside::Certificates(cms::certificates(&signed, given).0))
+    }
+
+    fn poll(plain: &[u8]) -> Result<Self, String> {
+        let read = |inner: &mut Reader<'_>| Ok((Name::read(inner)?, Name::read(inner)?));
+        let (issuer, subject) = two(plain, read).map_err(|error| error.to_string())?;
+        Ok(Inside::Awaits { issuer: issuer.to_string(), subject: subject.to_string() })
+    }
+
+    fn lookup(plain: &[u8]) -> Result<Self, String> {
+        let read = |inner: &mut Reader<'_>| Ok((Name::read(inner)?, SerialNumber::read(inner)?));
+        let (issuer, serial) = two(plain, read).map_err(|error| error.to_string())?;
+        Ok(Inside::AsksFor { issuer: issuer.to_string(), serial: serial.to_string() })
     }
 }
 
 /// A SEQUENCE of two things that fills the input.
-fn two<T>(plain: &[u8], read: impl Fn(&mut Reader<'_>) -> Option<T>) -> Option<T> {
-    let mut inner = Reader::new(plain).sequence().ok()?;
+fn two<T>(plain: &[u8], read: impl Fn(&mut Reader<'_>) -> Result<T, asn1::Error>) -> Result<T, asn1::Error> {
+    let mut outer = Reader::new(plain);
+    let mut inner = outer.sequence()?;
+    outer.finish()?;
     let found = read(&mut inner)?;
-    inner.is_empty().then_some(found)
+    inner.finish()?;
+    Ok(found)
 }
 
 /// A message of certificates alone: the answer to GetCACert, or what a CertRep seals.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ScepReplyCertificates {
+pub struct CaCertificatesView {
     certificates: Vec<CertificateView>,
     #[serde(skip_serializing_if = "is_zero")]
     unreadable: usize,
@@ -177,18 +198,17 @@ pub struct ScepReplyCertificates {
     revocation_lists: usize,
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_zero(count: &usize) -> bool {
     *count == 0
 }
 
-impl ScepReplyCertificates {
+impl CaCertificatesView {
     pub fn of(signed: &SignedData, given: &Given) -> Result<Self, String> {
-        let (certificates, unreadable) = certificates(signed, given);
+        let (certificates, unreadable) = cms::certificates(signed, given);
         let revocation_lists = signed.crls().len();
         if certificates.is_empty() && revocation_lists == 0 {
             return Err("a CMS message without signers and without a certificate or list that can be read, at byte 0".into());
         }
-        Ok(ScepReplyCertificates { certificates, unreadable, revocation_lists })
+        Ok(CaCertificatesView { certificates, unreadable, revocation_lists })
     }
 }
