@@ -1,4 +1,4 @@
-//! The protocol core of an Apple MDM server.
+#![doc = include_str!("../README.md")]
 #![cfg_attr(
     not(test),
     deny(

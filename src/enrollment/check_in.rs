@@ -1,6 +1,6 @@
 //! What a check-in message changes.
 
-use super::contact::{Contact, Reenrollment, Standing, UnannouncedIdentity, UserAuthentication};
+use super::contact::{Contact, Reenrollment, UnannouncedIdentity, UserAuthentication};
 use super::record::{Beginning, Enrollment, Event, State};
 use super::{Effect, Error, Fingerprint, Outcome, QueueStep, Reply};
 use crate::checkin::{CheckIn, GetBootstrapTokenResponse, SetBootstrapToken, TokenUpdate, UserAuthenticateChallenge};
@@ -9,6 +9,7 @@ use crate::plist;
 use crate::push::{Address, Topic};
 use crate::schema::Record;
 use crate::time::Timestamp;
+use crate::x509::Standing;
 
 /// An outcome that is being made: events are applied as they are found, so that record and events cannot disagree.
 #[derive(Debug)]

@@ -8,8 +8,7 @@ use super::Enrollment;
 use crate::crypto::{DigestAlgorithm, Provider};
 use crate::id::{EnrollmentId, TenantId};
 use crate::push::Topic;
-use crate::time::Timestamp;
-use crate::x509::Certificate;
+use crate::x509::{Certificate, Standing};
 
 /// The SHA-256 of an identity certificate's DER: what an enrollment is bound to. Shown and stored as lower-case hexadecimal.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -82,24 +81,6 @@ impl<'de> Deserialize<'de> for Fingerprint {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
-}
-
-/// What the authority says of an identity certificate now. Only [`Standing::InForce`] gives access.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(clippy::exhaustive_enums, reason = "a decision about access must consider every standing")]
-pub enum Standing {
-    /// Signed by the tenant's authority, within its validity, not revoked.
-    InForce,
-    /// Not valid before this moment.
-    NotYet(Timestamp),
-    /// Past its end, which was this moment.
-    Expired(Timestamp),
-    /// On hold since this moment.
-    Held(Timestamp),
-    /// Revoked at this moment.
-    Revoked(Timestamp),
-    /// Not issued by the tenant's authority.
-    NotIssued,
 }
 
 /// The identity under which a message came: the certificate that signed it (`Mdm-Signature`) or opened the TLS connection. The
@@ -214,9 +195,10 @@ pub struct Policy {
 /// say about both.
 ///
 /// ```
-/// use mdm_core::enrollment::{Contact, Fingerprint, Identity, Standing};
+/// use mdm_core::enrollment::{Contact, Fingerprint, Identity};
 /// use mdm_core::id::TenantId;
 /// use mdm_core::push::Topic;
+/// use mdm_core::x509::Standing;
 ///
 /// let tenant = TenantId::from("acme");
 /// let topics: [Topic; 1] = ["com.apple.mgmt.External.0c3e4d5f".parse()?];

@@ -19,6 +19,7 @@ mod path;
 mod pem;
 mod serial;
 mod signature;
+mod standing;
 mod template;
 
 pub use certificate::{Certificate, Validity};
@@ -37,4 +38,5 @@ pub use name::{Attributes, Name, NameBuilder};
 pub use path::{PathRules, verify_path};
 pub use serial::{ParseSerialError, SerialNumber};
 pub use signature::accept_key;
+pub use standing::Standing;
 pub use template::{CertificateTemplate, CsrTemplate};
