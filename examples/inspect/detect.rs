@@ -102,13 +102,18 @@ pub fn describe(bytes: &[u8], given: &Given) -> Result<Described, String> {
     describe_text(bytes, given)
 }
 
-/// Binary by its magic; XML by its first sign, or by an element `plist` not far behind what spoils the beginning.
+/// Binary by its magic; XML by its first sign, or by an element `plist` behind text that spoils the beginning.
 fn is_property_list(bytes: &[u8]) -> bool {
     let start = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes).trim_ascii_start();
     let utf_16 = bytes.starts_with(b"\xFE\xFF") || bytes.starts_with(b"\xFF\xFE");
-    let head = &bytes[..bytes.len().min(4096)];
-    let named = head.windows(6).any(|window| window == b"<plist");
-    bytes.starts_with(b"bplist") || start.first() == Some(&b'<') || utf_16 || named
+    bytes.starts_with(b"bplist") || start.first() == Some(&b'<') || utf_16 || names_plist(&bytes[..bytes.len().min(4096)])
+}
+
+/// A signed property list has the element too, but no text before it.
+fn names_plist(head: &[u8]) -> bool {
+    let at = head.windows(6).position(|window| window == b"<plist");
+    let before = at.and_then(|at| std::str::from_utf8(&head[..at]).ok());
+    before.is_some_and(|text| text.chars().all(|c| !c.is_control() || c.is_ascii_whitespace()))
 }
 
 fn describe_pem(bytes: &[u8], given: &Given) -> Result<Described, String> {
