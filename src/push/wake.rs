@@ -39,15 +39,15 @@ impl fmt::Display for ApnsId {
     /// Lower case, as Apple asks.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let number = u128::from_be_bytes(self.0);
-        let group = |shift: u32, bits: u32| (number >> shift) & ((1_u128 << bits) - 1);
+        let group = |shift: u32, mask: u128| (number >> shift) & mask;
         write!(
             f,
             "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
-            group(96, 32),
-            group(80, 16),
-            group(64, 16),
-            group(48, 16),
-            group(0, 48)
+            group(96, 0xFFFF_FFFF),
+            group(80, 0xFFFF),
+            group(64, 0xFFFF),
+            group(48, 0xFFFF),
+            group(0, 0xFFFF_FFFF_FFFF)
         )
     }
 }

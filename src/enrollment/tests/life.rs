@@ -117,15 +117,21 @@ fn live(steps: &[Step]) -> (Row, Row) {
                 device.receive(&set.into(), &door.by(seed), now)
             }
             Step::Announce(seed) => {
-                before.as_ref().and_then(|record| record.announce_identity(fingerprint(seed), now)).map(|it| device.store(it));
+                if let Some(it) = before.as_ref().and_then(|record| record.announce_identity(fingerprint(seed), now)) {
+                    device.store(it);
+                }
                 Ok(())
             }
             Step::Displace => {
-                before.as_ref().and_then(|record| record.displace(now)).map(|it| device.store(it));
+                if let Some(it) = before.as_ref().and_then(|record| record.displace(now)) {
+                    device.store(it);
+                }
                 Ok(())
             }
             Step::Disable => {
-                user.record.as_ref().and_then(|record| record.disable(now)).map(|it| user.store(it));
+                if let Some(it) = user.record.as_ref().and_then(|record| record.disable(now)) {
+                    user.store(it);
+                }
                 Ok(())
             }
             Step::Idle { seed, revoked } => {
