@@ -1,5 +1,6 @@
 //! EnvelopedData as it was received, and its opening (RFC 5652 section 6).
 
+use std::fmt;
 use std::ops::Range;
 
 use super::recipient_info::{RecipientFields, RecipientInfo};
@@ -21,7 +22,7 @@ pub struct OpeningPolicy {
 }
 
 /// An encrypted message: one owned buffer, in DER, and where its parts stand in it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct EnvelopedData {
     der: Vec<u8>,
     content_type: Range<usize>,
@@ -131,6 +132,16 @@ impl EnvelopedData {
             (Some(RecipientInfo::KeyTransport { algorithm, wrapped, .. }), 0) if misnamed => Ok((algorithm, wrapped)),
             _ => Err(Error::NoRecipient),
         }
+    }
+}
+
+impl fmt::Debug for EnvelopedData {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EnvelopedData")
+            .field("recipients", &self.recipients.len())
+            .field("cipher", &self.cipher)
+            .field("encrypted", &self.encrypted.len())
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,12 +1,14 @@
 //! One signer of a SignedData, and the check of its signature (RFC 5652 sections 5.3 to 5.6).
 
+use std::fmt;
 use std::ops::Range;
 
 use super::identifier::{CertificateId, IdFields};
 use super::{Attributes, Error, oid, span, value_span};
 use crate::asn1::{Element, Error as Asn1Error, Oid, Reader, Tag, Writer};
-use crate::crypto::{DigestAlgorithm, KeyTransport, Legacy, Provider, PublicKey, PublicKeyKind, SignatureAlgorithm};
+use crate::crypto::{DigestAlgorithm, KeyTransport, Legacy, Provider, PublicKey, SignatureAlgorithm};
 use crate::time::Timestamp;
+use crate::x509::accept_key;
 
 /// What a signature is forgiven. The default forgives nothing.
 ///
@@ -63,7 +65,7 @@ fn read_attributes(info: &mut Reader<'_>, number: u8) -> Result<Option<Range<usi
 }
 
 /// One signer of a [`SignedData`](super::SignedData).
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SignerInfo<'a> {
     der: &'a [u8],
     fields: &'a SignerFields,
@@ -109,7 +111,7 @@ impl<'a> SignerInfo<'a> {
 
     fn raw_attributes(&self) -> Option<Element<'a>> {
         let range = self.fields.signed_attributes.as_ref()?;
-        Reader::new(self.part(range)).element().ok()
+        Reader::starting_at(self.part(range), range.start).element().ok()
     }
 
     /// When the signer says that it signed, where it says so.
@@ -132,7 +134,7 @@ impl<'a> SignerInfo<'a> {
     /// [`Error::Algorithm`] for what the policy refuses; [`Error::Signature`] for everything else.
     pub fn verify(&self, content: &[u8], key: &PublicKey, provider: &Provider, policy: &SignaturePolicy) -> Result<(), Error> {
         let algorithm = self.allowed_algorithm(policy.legacy)?;
-        allowed_key(key, policy.legacy)?;
+        accept_key(key, policy.legacy).map_err(|_| Error::Algorithm("signer's key"))?;
         let Some(attributes) = self.raw_attributes() else {
             if !policy.without_signed_attributes || reads_as_attributes(content) {
                 return Err(Error::NoSignedAttributes);
@@ -179,14 +181,13 @@ impl<'a> SignerInfo<'a> {
     }
 }
 
-/// Keys too short to be believed, and keys of a kind that cannot be used.
-fn allowed_key(key: &PublicKey, legacy: Legacy) -> Result<(), Error> {
-    let long_enough = match key.kind() {
-        PublicKeyKind::Rsa { bits, .. } => bits >= 2048 || (bits >= 1024 && legacy.rsa_1024),
-        PublicKeyKind::P256 | PublicKeyKind::P384 => true,
-        PublicKeyKind::Other => false,
-    };
-    if long_enough { Ok(()) } else { Err(Error::Algorithm("signer's key")) }
+impl fmt::Debug for SignerInfo<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignerInfo")
+            .field("algorithm", &self.signature_algorithm())
+            .field("signed_attributes", &self.fields.signed_attributes.is_some())
+            .finish_non_exhaustive()
+    }
 }
 
 /// The attributes with the tag that the signature covers: SET OF instead of `[0]` (RFC 5652 section 5.4).

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::wake::{self, Priority, Route, Wake};
-use super::{Answer, DeviceToken, Error, Format, PushCertificate, Refused, RetryPolicy, Topic, Verdict, verdict};
+use super::{Answer, DeviceToken, Error, PushCertificate, Refused, RetryPolicy, Topic, Verdict, verdict};
+use crate::ca::stored::Format;
 use crate::id::{EnrollmentId, TenantId};
 use crate::secret::Secret;
 use crate::time::Timestamp;
@@ -33,7 +34,7 @@ use crate::time::Timestamp;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Binding {
-    format: Format<1>,
+    format: Format,
     enrollment: EnrollmentId,
     tenant: TenantId,
     topic: Topic,

@@ -45,7 +45,15 @@ fn all() -> Value {
         ("Old", Value::Date("1999-12-31T23:59:59Z".parse().unwrap())),
         ("Data", octets(0..64)),
         ("NoData", octets(0..0)),
-        ("Array", Value::Array(vec![1.into(), Value::Array(Vec::new()), Dictionary::new().into(), Value::Array(vec![Value::from("x")])])),
+        (
+            "Array",
+            Value::Array(vec![
+                1.into(),
+                Value::Array(Vec::new()),
+                Dictionary::new().into(),
+                Value::Array(vec![Value::from("x")]),
+            ]),
+        ),
         ("Dict", Dictionary::from_iter([("Inner", inner)]).into()),
     ]))
 }

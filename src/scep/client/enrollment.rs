@@ -6,10 +6,10 @@ use super::Server;
 use super::exchange::{Answer, Exchange};
 use crate::asn1::Writer;
 use crate::cms::{ContentKeyRequest, EnvelopedData, SignedData};
-use crate::crypto::{Provider, ToBeSigned};
+use crate::crypto::{Provider, PublicKeyKind, SignatureAlgorithm, ToBeSigned};
 use crate::scep::{Error, FailInfo, MessageType, Peer, Recipient, TransactionId};
 use crate::secret::Secret;
-use crate::x509::{Certificate, Csr};
+use crate::x509::{self, Certificate, CertificateTemplate, Csr, Extensions, KeyUsage, Name, SerialNumber, Validity};
 
 /// An enrollment in its course: a record that a host stores until it has its certificate. It holds the request, and with it the challenge.
 ///
@@ -63,6 +63,34 @@ impl Enrollment {
         Ok(Enrollment { transaction_id: TransactionId::random(provider)?, renewal: true, csr, signer: current, polls: 0 })
     }
 
+    /// A certificate to sign a first request with (RFC 8894 section 2.3): for the request's own name and key, signed by that key, good for
+    /// signatures and for opening the reply.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] when the key is not RSA, which alone opens replies, or the validity is upside down; [`Error::Crypto`] when there is
+    /// no randomness.
+    pub fn self_signed(csr: &Csr, validity: Validity, provider: &Provider) -> Result<ToBeSigned<Certificate>, Error> {
+        let key = csr.public_key();
+        if !matches!(key.kind(), PublicKeyKind::Rsa { .. }) {
+            return Err(Error::Misuse("replies are encrypted to the signer of the request, so its key must be RSA"));
+        }
+        let subject = match csr.subject().is_empty() {
+            // A certificate that signs itself needs a name for its issuer.
+            true => Name::builder().common_name("SCEP signer").build().map_err(misuse)?,
+            false => csr.subject().clone(),
+        };
+        let template = CertificateTemplate {
+            serial: SerialNumber::random(provider.random).map_err(misuse)?,
+            issuer: subject.clone(),
+            subject,
+            validity,
+            public_key: key.clone(),
+            extensions: Extensions::new().with(&(KeyUsage::DIGITAL_SIGNATURE | KeyUsage::KEY_ENCIPHERMENT)),
+            authority_key_identifier: None,
+        };
+        template.to_be_signed(key, SignatureAlgorithm::RsaSha256, provider).map_err(misuse)
+    }
+
     /// The same enrollment under a name of the host's choice.
     #[must_use]
     pub fn named(mut self, transaction_id: TransactionId) -> Self {
@@ -112,6 +140,15 @@ impl Enrollment {
         let wait = FIRST_WAIT.checked_shl(self.polls.min(16)).unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT);
         self.polls = self.polls.saturating_add(1);
         wait
+    }
+}
+
+/// What cannot go wrong with what a peer sent, since nothing of it is used.
+fn misuse(error: x509::Error) -> Error {
+    match error {
+        x509::Error::Misuse(what) => Error::Misuse(what),
+        x509::Error::Crypto(error) => Error::Crypto(error),
+        _ => Error::Misuse("the signer's certificate cannot be made"),
     }
 }
 
