@@ -50,3 +50,6 @@ pub(crate) mod words {
     pub(crate) use super::table::Combine::*;
     pub(crate) use super::table::Scalar::*;
 }
+
+#[cfg(test)]
+mod tests;
