@@ -34,6 +34,16 @@ impl Writer {
         writer.out
     }
 
+    /// Goes on behind what a buffer holds already, for those who manage its growth.
+    pub(crate) const fn continuing(out: Vec<u8>) -> Self {
+        Writer { out }
+    }
+
+    /// The buffer.
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.out
+    }
+
     /// Bytes that are already DER.
     pub fn raw(&mut self, der: &[u8]) {
         self.out.extend_from_slice(der);
@@ -143,9 +153,8 @@ impl Writer {
     pub fn time(&mut self, at: Timestamp) {
         let civil = at.civil();
         if (1950..2050).contains(&civil.year) {
-            let text = generalized(at);
             // The century is what UTCTime leaves out.
-            self.element(Tag::UTC_TIME, text.get(2..).unwrap_or_default().as_bytes());
+            self.element(Tag::UTC_TIME, generalized(at).get(2..).unwrap_or_default());
         } else {
             self.generalized_time(at);
         }
@@ -153,13 +162,19 @@ impl Writer {
 
     /// A GeneralizedTime, whole seconds, `Z`.
     pub fn generalized_time(&mut self, at: Timestamp) {
-        self.element(Tag::GENERALIZED_TIME, generalized(at).as_bytes());
+        self.element(Tag::GENERALIZED_TIME, &generalized(at));
     }
 }
 
-fn generalized(at: Timestamp) -> String {
+/// `YYYYMMDDhhmmssZ`. By hand: a revocation list writes a million of them.
+fn generalized(at: Timestamp) -> [u8; 15] {
     let c = at.civil();
-    format!("{:04}{:02}{:02}{:02}{:02}{:02}Z", c.year, c.month, c.day, c.hour, c.minute, c.second)
+    let digit = |value: u16| b'0'.saturating_add(u8::try_from(value % 10).unwrap_or(0));
+    let two = |value: u8| [digit(u16::from(value) / 10), digit(u16::from(value))];
+    let [y0, y1, y2, y3] = [digit(c.year / 1000), digit(c.year / 100), digit(c.year / 10), digit(c.year)];
+    let ([m0, m1], [d0, d1]) = (two(c.month), two(c.day));
+    let ([h0, h1], [n0, n1], [s0, s1]) = (two(c.hour), two(c.minute), two(c.second));
+    [y0, y1, y2, y3, m0, m1, d0, d1, h0, h1, n0, n1, s0, s1, b'Z']
 }
 
 const MAX_LENGTH_OCTETS: usize = 1 + size_of::<usize>();

@@ -11,14 +11,14 @@ use crate::x509::{Certificate, oid};
 const TOPIC: &str = "com.apple.mgmt.External.0c3e4d5f";
 const NOW: Timestamp = Timestamp::from_unix(1_790_000_000);
 
-pub(super) fn key(seed: u8) -> PublicKey {
+pub(crate) fn key(seed: u8) -> PublicKey {
     let mut point = [seed; 65];
     point[0] = 4;
     PublicKey::from_p256(&point).unwrap()
 }
 
 /// How a certificate for a test differs from a good one.
-pub(super) struct Sketch<'a> {
+pub(crate) struct Sketch<'a> {
     pub uids: &'a [(Tag, &'a [u8])],
     pub marks: &'a [u8],
     pub serial: u32,
@@ -91,11 +91,11 @@ impl Sketch<'_> {
     }
 }
 
-pub(super) fn descent() -> Descent {
+pub(crate) fn descent() -> Descent {
     Descent { developer_account: "dev".into(), vendor_certificate: "vendor".into(), apple_account: "push@example.com".into() }
 }
 
-pub(super) fn binding(tenant: &str, topic: &str, token: &[u8], magic: &str) -> Binding {
+pub(crate) fn binding(tenant: &str, topic: &str, token: &[u8], magic: &str) -> Binding {
     let address = Address::new(topic, token, &magic.into()).unwrap();
     Binding::new(EnrollmentId::device_channel("UDID").unwrap(), tenant.into(), address, NOW)
 }

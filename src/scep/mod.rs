@@ -80,5 +80,5 @@ pub use peer::Peer;
 pub use pki_message::PkiMessage;
 pub use server::{
     Authorized, CertPoll, GetCert, GetCrl, Held, PkcsReq, Received, Recipient, Refused, RenewalAuthority, RenewalReq,
-    ReplayKey, Reply, Request, Signer, Standing, Transaction,
+    ReplayKey, Reply, Request, Signer, Transaction,
 };

@@ -8,13 +8,13 @@ use mdm_core::x509::{
     OcspNoCheck, SubjectAlternativeNames, oid,
 };
 
-const CA: &str = include_str!("data/x509/ca.pem");
-const LEAF: &str = include_str!("data/x509/leaf.pem");
-const V1: &str = include_str!("data/x509/v1.pem");
-const SHA1: &str = include_str!("data/x509/sha1-2081.pem");
-const FULL_CSR: &str = include_str!("data/x509/full.csr");
-const EMPTY_CSR: &str = include_str!("data/x509/empty.csr");
-const WEAK_CSR: &str = include_str!("data/x509/weak.csr");
+const CA: &str = include_str!("../data/x509/ca.pem");
+const LEAF: &str = include_str!("../data/x509/leaf.pem");
+const V1: &str = include_str!("../data/x509/v1.pem");
+const SHA1: &str = include_str!("../data/x509/sha1-2081.pem");
+const FULL_CSR: &str = include_str!("../data/x509/full.csr");
+const EMPTY_CSR: &str = include_str!("../data/x509/empty.csr");
+const WEAK_CSR: &str = include_str!("../data/x509/weak.csr");
 
 #[test]
 fn a_certificate_with_every_extension_is_read() {
