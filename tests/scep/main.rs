@@ -7,7 +7,9 @@
 mod support;
 
 mod attacks;
+mod challenges;
 mod client;
 mod damage;
+mod proxy;
 mod server;
 mod world;

@@ -54,7 +54,7 @@ impl GetCert {
         if certificate.issuer() != &self.issuer || certificate.serial() != &self.serial {
             return Err(self.received.refused(Error::Misuse("the certificate is another one than was asked for")));
         }
-        grant(&self.received, &cms::certificates_only(&[certificate.as_der()], &[]))
+        grant(&self.received, &cms::certificates_only(&[certificate.as_der()], &[]), None)
     }
 }
 
@@ -74,6 +74,6 @@ impl GetCrl {
     /// # Errors
     /// [`Refused`] with [`Error::Cms`] when the signer's key cannot decrypt.
     pub fn answer(self, crl: &[u8]) -> Result<Reply, Refused> {
-        grant(&self.received, &cms::certificates_only(&[], &[crl]))
+        grant(&self.received, &cms::certificates_only(&[], &[crl]), None)
     }
 }

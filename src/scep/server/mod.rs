@@ -1,7 +1,6 @@
 //! The server's side: from the body of a request to the body of a reply, one owned step after the other.
 
 mod authorized;
-mod challenge;
 mod lookup;
 mod poll;
 mod received;
@@ -9,7 +8,6 @@ mod reply;
 mod request;
 
 pub use authorized::Authorized;
-pub use challenge::Challenge;
 pub use lookup::{GetCert, GetCrl};
 pub use poll::{CertPoll, Held};
 pub use received::{Received, Recipient, ReplayKey, Transaction};

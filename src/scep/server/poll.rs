@@ -81,7 +81,10 @@ impl CertPoll {
         let belongs = self.received.transaction() == held.transaction && &self.subject == held.csr.subject();
         let proven = held.csr.verify(&self.received.provider, self.received.peer.legacy);
         match proven {
-            Ok(csr) if belongs => Ok(Authorized { received: self.received, csr }),
+            Ok(csr) if belongs => {
+                let challenge = csr.challenge_password().ok().flatten();
+                Ok(Authorized { received: self.received, csr, challenge })
+            }
             _ => Err(self.received.refused(Error::Poll)),
         }
     }

@@ -1,13 +1,12 @@
 //! Requests that were opened, and the decision about each (RFC 8894 sections 3.3.1 to 3.3.5).
 
 use super::authorized::Authorized;
-use super::challenge::Challenge;
 use super::lookup::{GetCert, GetCrl};
 use super::poll::{CertPoll, Held};
 use super::received::{Received, ReplayKey, Transaction};
 use super::reply::{Refused, Reply};
 use crate::asn1::{Error as Asn1Error, Reader};
-use crate::scep::{Error, FailInfo, MessageType, TransactionId};
+use crate::scep::{Challenge, Error, FailInfo, MessageType, TransactionId};
 use crate::secret::Secret;
 use crate::time::Timestamp;
 use crate::x509::{Certificate, Csr, Name, ProvenCsr, SerialNumber, Standing};
@@ -130,6 +129,10 @@ impl Enrolling {
     fn refused(self, error: Error) -> Refused {
         self.received.refused(error)
     }
+
+    fn authorized(self) -> Authorized {
+        Authorized { received: self.received, csr: self.csr, challenge: self.challenge }
+    }
 }
 
 /// The accessors and decisions that PKCSReq and RenewalReq share.
@@ -205,8 +208,9 @@ impl PkcsReq {
     /// # Errors
     /// [`Refused`] with [`Error::Challenge`].
     pub fn authorize(self, challenge: Challenge<'_>) -> Result<Authorized, Refused> {
-        if challenge.accepts(self.0.challenge.as_ref()) {
-            Ok(Authorized { received: self.0.received, csr: self.0.csr })
+        let Enrolling { received, challenge: presented, .. } = &self.0;
+        if challenge.accepts(presented.as_ref(), &received.transaction(), &received.provider) {
+            Ok(self.0.authorized())
         } else {
             Err(self.0.refused(Error::Challenge))
         }
@@ -241,10 +245,8 @@ impl RenewalReq {
     /// [`Refused`] with [`Error::Renewal`].
     pub fn authorize(self, authority: &RenewalAuthority<'_>) -> Result<Authorized, Refused> {
         match self.standing(authority) {
-            Standing::InForce => Ok(Authorized { received: self.0.received, csr: self.0.csr }),
-            Standing::Expired(_) if self.0.received.peer.expired_renewal => {
-                Ok(Authorized { received: self.0.received, csr: self.0.csr })
-            }
+            Standing::InForce => Ok(self.0.authorized()),
+            Standing::Expired(_) if self.0.received.peer.expired_renewal => Ok(self.0.authorized()),
             standing => Err(self.0.refused(Error::Renewal(standing))),
         }
     }
