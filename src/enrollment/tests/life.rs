@@ -60,6 +60,12 @@ impl Row {
         Ok(())
     }
 
+    fn decide(&mut self, decision: impl FnOnce(&Enrollment) -> Option<Outcome>) {
+        if let Some(outcome) = self.record.as_ref().and_then(decision) {
+            self.store(outcome);
+        }
+    }
+
     fn check(&self) {
         let Some(record) = &self.record else { return };
         assert_eq!(Enrollment::replay(&self.events).as_ref(), Some(record));
@@ -117,15 +123,15 @@ fn live(steps: &[Step]) -> (Row, Row) {
                 device.receive(&set.into(), &door.by(seed), now)
             }
             Step::Announce(seed) => {
-                before.as_ref().and_then(|record| record.announce_identity(fingerprint(seed), now)).map(|it| device.store(it));
+                device.decide(|record| record.announce_identity(fingerprint(seed), now));
                 Ok(())
             }
             Step::Displace => {
-                before.as_ref().and_then(|record| record.displace(now)).map(|it| device.store(it));
+                device.decide(|record| record.displace(now));
                 Ok(())
             }
             Step::Disable => {
-                user.record.as_ref().and_then(|record| record.disable(now)).map(|it| user.store(it));
+                user.decide(|record| record.disable(now));
                 Ok(())
             }
             Step::Idle { seed, revoked } => {
