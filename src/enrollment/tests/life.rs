@@ -14,6 +14,7 @@ enum Step {
     UserCheckOut(u8),
     Bootstrap(u8),
     Announce(u8),
+    ExpectRenewal(u8),
     Displace,
     Disable,
     Idle { seed: u8, revoked: bool },
@@ -30,6 +31,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => seed.clone().prop_map(Step::UserCheckOut),
         2 => seed.clone().prop_map(Step::Bootstrap),
         3 => seed.clone().prop_map(Step::Announce),
+        1 => seed.clone().prop_map(Step::ExpectRenewal),
         1 => Just(Step::Displace),
         1 => Just(Step::Disable),
         3 => (seed.clone(), any::<bool>()).prop_map(|(seed, revoked)| Step::Idle { seed, revoked }),
@@ -97,7 +99,7 @@ fn live(steps: &[Step]) -> (Row, Row) {
         let taken = match *step {
             Step::Authenticate { seed, policy } => {
                 door.policy.reenrollment =
-                    [Reenrollment::ByIdentity, Reenrollment::Renew, Reenrollment::Reset][usize::from(policy)];
+                    [Reenrollment::ByRecord, Reenrollment::Renew, Reenrollment::Reset][usize::from(policy)];
                 device.receive(&DEVICE.authenticate(), &door.by(seed), now)
             }
             Step::TokenUpdate { seed, token, secrets } => {
@@ -124,6 +126,10 @@ fn live(steps: &[Step]) -> (Row, Row) {
             }
             Step::Announce(seed) => {
                 device.decide(|record| record.announce_identity(fingerprint(seed), now));
+                Ok(())
+            }
+            Step::ExpectRenewal(wait) => {
+                device.decide(|record| record.expect_renewal(now.plus_seconds(i64::from(wait) * 50), now));
                 Ok(())
             }
             Step::Displace => {
