@@ -8,7 +8,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use mdm_core::ca::Standing;
+use mdm_core::x509::Standing;
 use mdm_core::checkin::{Authenticate, CheckIn, TokenUpdate};
 use mdm_core::enrollment::{Contact, Enrollment, Fingerprint, Identity};
 use mdm_core::push::{Answer, Binding, Descent, Environment, Estate, Installed, Node, PushCertificate, RetryPolicy, Stake};

@@ -76,6 +76,12 @@ impl Revision {
         if count == 0 { None } else { Some(Revision(count)) }
     }
 
+    /// The revision before this many events led to this one; `None` when they began the record.
+    pub fn before(self, events: usize) -> Option<Self> {
+        let events = u64::try_from(events).ok()?;
+        self.0.checked_sub(events).and_then(Self::from_count)
+    }
+
     /// The count itself, for a database column.
     pub const fn get(self) -> u64 {
         self.0

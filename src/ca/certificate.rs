@@ -7,7 +7,7 @@ use super::{Change, Effect, Error, GenerationId, KeyId, Move, Record, RequestKey
 use crate::crypto::SignatureAlgorithm;
 use crate::id::{AuthorityId, EnrollmentId, Revision, TenantId};
 use crate::time::Timestamp;
-use crate::x509::{Certificate, Name, SerialNumber, Validity};
+use crate::x509::{Certificate, Name, SerialNumber, Standing, Validity};
 
 /// Whom a certificate belongs to, as far as the host knows it: what lists of certificates show beside the certificate.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -96,27 +96,6 @@ pub enum Status {
     Active,
     /// Expired, held, or revoked.
     Inactive,
-}
-
-/// What a certificate is worth at a moment: the answer that decisions about its holder take as input.
-///
-/// Only [`Standing::InForce`] gives access. The others are told apart so that a host can answer each as it should: an expired
-/// identity may be allowed to renew, a revoked one never.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[expect(clippy::exhaustive_enums, reason = "a decision about access must consider every standing")]
-pub enum Standing {
-    /// Signed, within its validity, not revoked.
-    InForce,
-    /// Signed, and not valid before this moment.
-    NotYet(Timestamp),
-    /// Past its end, which was this moment.
-    Expired(Timestamp),
-    /// On hold since this moment.
-    Held(Timestamp),
-    /// Revoked, or asked to be revoked, at this moment.
-    Revoked(Timestamp),
-    /// No certificate was issued under this serial number.
-    NotIssued,
 }
 
 /// One certificate, from its reservation on.

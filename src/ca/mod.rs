@@ -30,10 +30,10 @@
 //!
 //! ```
 //! # #[cfg(feature = "rustcrypto")] {
-//! use mdm_core::ca::{Authority, CertificateRecord, Change, Creation, IssuanceRequest, Profile, Record, Standing};
+//! use mdm_core::ca::{Authority, CertificateRecord, Change, Creation, IssuanceRequest, Profile, Record};
 //! use mdm_core::crypto::{Error as CryptoError, KeyKind, Legacy, Provider, Random, SigningKey};
 //! use mdm_core::time::Timestamp;
-//! use mdm_core::x509::{CsrTemplate, Name, RevocationReason};
+//! use mdm_core::x509::{CsrTemplate, Name, RevocationReason, Standing};
 //!
 //! struct Os;
 //! impl Random for Os {
@@ -90,7 +90,7 @@ pub(crate) mod stored;
 
 pub use authority::{Authority, AuthorityEvent, AuthorityEventKind, Creation, Settings};
 pub use certificate::{
-    CertificateEvent, CertificateEventKind, CertificateRecord, Holder, Recorded, Reservation, Standing, State, Status,
+    CertificateEvent, CertificateEventKind, CertificateRecord, Holder, Recorded, Reservation, State, Status,
 };
 pub use crl::{CrlPlan, CrlScope, IssuedCrl};
 pub use error::{Error, Refusal};

@@ -3,13 +3,13 @@
 use super::contact::{Contact, Reenrollment, UnannouncedIdentity, UserAuthentication};
 use super::record::{Beginning, Enrollment, Event, State};
 use super::{Effect, Error, Fingerprint, Outcome, QueueStep, Reply};
-use crate::ca::Standing;
 use crate::checkin::{CheckIn, GetBootstrapTokenResponse, SetBootstrapToken, TokenUpdate, UserAuthenticateChallenge};
 use crate::id::EnrollmentId;
 use crate::plist;
 use crate::push::{Address, Topic};
 use crate::schema::Record;
 use crate::time::Timestamp;
+use crate::x509::Standing;
 
 /// An outcome that is being made: events are applied as they are found, so that record and events cannot disagree.
 #[derive(Debug)]

@@ -5,11 +5,10 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Enrollment;
-use crate::ca::Standing;
 use crate::crypto::{DigestAlgorithm, Provider};
 use crate::id::{EnrollmentId, TenantId};
 use crate::push::Topic;
-use crate::x509::Certificate;
+use crate::x509::{Certificate, Standing};
 
 /// The SHA-256 of an identity certificate's DER: what an enrollment is bound to. Shown and stored as lower-case hexadecimal.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -196,10 +195,10 @@ pub struct Policy {
 /// say about both.
 ///
 /// ```
-/// use mdm_core::ca::Standing;
 /// use mdm_core::enrollment::{Contact, Fingerprint, Identity};
 /// use mdm_core::id::TenantId;
 /// use mdm_core::push::Topic;
+/// use mdm_core::x509::Standing;
 ///
 /// let tenant = TenantId::from("acme");
 /// let topics: [Topic; 1] = ["com.apple.mgmt.External.0c3e4d5f".parse()?];

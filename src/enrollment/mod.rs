@@ -23,7 +23,7 @@ mod outcome;
 mod queue;
 mod record;
 
-use crate::ca::Standing;
+use crate::x509::Standing;
 use crate::{id, plist, push};
 
 pub use contact::{
@@ -56,7 +56,7 @@ pub enum Error {
     #[error("the device or user is not enrolled")]
     NotEnrolled,
     /// The identity certificate gives no access.
-    #[error("the identity certificate gives no access: {0:?}")]
+    #[error("the identity certificate gives no access: {0}")]
     Identity(Standing),
     /// The certificate is good and not the one that the enrollment is bound to.
     #[error("the enrollment is bound to another identity certificate")]

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{Enrollment, Event, Fingerprint, QueueEvent, QueuedCommand};
-use crate::id::EnrollmentId;
+use crate::id::{EnrollmentId, Revision};
 use crate::time::Timestamp;
 
 /// The outcome of one message or one decision of the host.
@@ -35,6 +35,20 @@ pub struct QueueStep {
     pub record: QueuedCommand,
     /// What happened to it.
     pub events: Vec<QueueEvent>,
+}
+
+impl Outcome {
+    /// The revision that the stored enrollment must have for this outcome to be stored; `None` when there must be none yet.
+    pub fn expected(&self) -> Option<Revision> {
+        self.record.revision().before(self.events.len())
+    }
+}
+
+impl QueueStep {
+    /// The revision that the stored command must have for this step to be stored; `None` when there must be none yet.
+    pub fn expected(&self) -> Option<Revision> {
+        self.record.revision().before(self.events.len())
+    }
 }
 
 /// What a host does after a decision.

@@ -1,6 +1,7 @@
 //! What can go wrong in SCEP, by whose fault it is, and what the peer is told.
 
-use super::{FailInfo, MessageType, Standing};
+use super::{FailInfo, MessageType};
+use crate::x509::Standing;
 use crate::{cms, crypto};
 
 /// Why a SCEP message was not read, believed, granted or made.

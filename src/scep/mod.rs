@@ -77,5 +77,5 @@ pub use peer::Peer;
 pub use pki_message::PkiMessage;
 pub use server::{
     Authorized, CertPoll, Challenge, GetCert, GetCrl, Held, PkcsReq, Received, Recipient, Refused, RenewalAuthority,
-    RenewalReq, ReplayKey, Reply, Request, Signer, Standing, Transaction,
+    RenewalReq, ReplayKey, Reply, Request, Signer, Transaction,
 };

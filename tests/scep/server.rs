@@ -5,10 +5,10 @@ use mdm_core::crypto::{ContentCipher, DecryptionKey, KeyTransport, Legacy, Signi
 use mdm_core::limits::Limits;
 use mdm_core::scep::{
     Authorized, Challenge, Error, FailInfo, Held, MessageType, Peer, PkcsReq, PkiMessage, PkiStatus, Received, Refused,
-    RenewalAuthority, RenewalReq, ReplayKey, Reply, Request, Standing, Transaction,
+    RenewalAuthority, RenewalReq, ReplayKey, Reply, Request, Transaction,
 };
 use mdm_core::secret::Secret;
-use mdm_core::x509::Certificate;
+use mdm_core::x509::{Certificate, Standing};
 
 use crate::support;
 use crate::world::{CHALLENGE, NOW, World, csr, name, octets, printable, validity, world, worlds};
@@ -242,11 +242,12 @@ fn a_renewal_is_granted_to_a_certificate_that_is_in_force() {
     let late = validity().not_after.plus_seconds(1);
     let early = validity().not_before.plus_seconds(-1);
     for (authority, standing) in [
-        (with(Standing::Revoked, NOW), Standing::Revoked),
-        (with(Standing::Revoked, late), Standing::Revoked),
-        (with(Standing::Unknown, NOW), Standing::Unknown),
-        (with(Standing::InForce, late), Standing::Expired),
-        (with(Standing::InForce, early), Standing::NotYetValid),
+        (with(Standing::Revoked(NOW), NOW), Standing::Revoked(NOW)),
+        (with(Standing::Revoked(NOW), late), Standing::Revoked(NOW)),
+        (with(Standing::Held(NOW), NOW), Standing::Held(NOW)),
+        (with(Standing::NotIssued, NOW), Standing::NotIssued),
+        (with(Standing::InForce, late), Standing::Expired(validity().not_after)),
+        (with(Standing::InForce, early), Standing::NotYet(validity().not_before)),
     ] {
         let refused = renewal_req(world, &body, &Peer::default()).authorize(&authority).unwrap_err();
         assert_eq!(refused.error(), &Error::Renewal(standing));
@@ -254,7 +255,7 @@ fn a_renewal_is_granted_to_a_certificate_that_is_in_force() {
     }
     let tolerant = Peer { expired_renewal: true, ..Peer::default() };
     assert!(renewal_req(world, &body, &tolerant).authorize(&with(Standing::InForce, late)).is_ok());
-    assert!(renewal_req(world, &body, &tolerant).authorize(&with(Standing::Revoked, late)).is_err());
+    assert!(renewal_req(world, &body, &tolerant).authorize(&with(Standing::Revoked(NOW), late)).is_err());
 }
 
 #[test]

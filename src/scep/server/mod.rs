@@ -14,4 +14,4 @@ pub use lookup::{GetCert, GetCrl};
 pub use poll::{CertPoll, Held};
 pub use received::{Received, Recipient, ReplayKey, Transaction};
 pub use reply::{Refused, Reply, Signer};
-pub use request::{PkcsReq, RenewalAuthority, RenewalReq, Request, Standing};
+pub use request::{PkcsReq, RenewalAuthority, RenewalReq, Request};

@@ -1,9 +1,5 @@
 //! Requests that were opened, and the decision about each (RFC 8894 sections 3.3.1 to 3.3.5).
 
-use std::fmt;
-
-use serde::{Deserialize, Serialize};
-
 use super::authorized::Authorized;
 use super::challenge::Challenge;
 use super::lookup::{GetCert, GetCrl};
@@ -14,7 +10,7 @@ use crate::asn1::{Error as Asn1Error, Reader};
 use crate::scep::{Error, FailInfo, MessageType, TransactionId};
 use crate::secret::Secret;
 use crate::time::Timestamp;
-use crate::x509::{Certificate, Csr, Name, ProvenCsr, SerialNumber};
+use crate::x509::{Certificate, Csr, Name, ProvenCsr, SerialNumber, Standing};
 
 /// A request that was opened. Each kind leads to a reply by its own way, and none of them leads to a certificate without a decision.
 #[derive(Debug)]
@@ -246,7 +242,7 @@ impl RenewalReq {
     pub fn authorize(self, authority: &RenewalAuthority<'_>) -> Result<Authorized, Refused> {
         match self.standing(authority) {
             Standing::InForce => Ok(Authorized { received: self.0.received, csr: self.0.csr }),
-            Standing::Expired if self.0.received.peer.expired_renewal => {
+            Standing::Expired(_) if self.0.received.peer.expired_renewal => {
                 Ok(Authorized { received: self.0.received, csr: self.0.csr })
             }
             standing => Err(self.0.refused(Error::Renewal(standing))),
@@ -265,9 +261,9 @@ impl RenewalReq {
         let is_ours = issued && !signer.is_authority() && !authority.issuers.contains(signer);
         let validity = signer.validity();
         match authority.standing {
-            _ if !is_ours => Standing::Unknown,
-            Standing::InForce if authority.now < validity.not_before => Standing::NotYetValid,
-            Standing::InForce if authority.now > validity.not_after => Standing::Expired,
+            _ if !is_ours => Standing::NotIssued,
+            Standing::InForce if authority.now < validity.not_before => Standing::NotYet(validity.not_before),
+            Standing::InForce if authority.now > validity.not_after => Standing::Expired(validity.not_after),
             standing => standing,
         }
     }
@@ -283,32 +279,4 @@ pub struct RenewalAuthority<'a> {
     pub standing: Standing,
     /// The time of receipt.
     pub now: Timestamp,
-}
-
-/// How a certificate stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum Standing {
-    /// Issued, and not revoked.
-    InForce,
-    /// Its validity has not begun.
-    NotYetValid,
-    /// Its validity has ended.
-    Expired,
-    /// Revoked.
-    Revoked,
-    /// Not issued here, or not to be found.
-    Unknown,
-}
-
-impl fmt::Display for Standing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Standing::InForce => "in force",
-            Standing::NotYetValid => "not yet valid",
-            Standing::Expired => "expired",
-            Standing::Revoked => "revoked",
-            Standing::Unknown => "not one of this CA's",
-        })
-    }
 }
