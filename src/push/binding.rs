@@ -15,6 +15,13 @@ use crate::time::Timestamp;
 /// wakes its device with a certificate of the same tenant and topic, and with no other:
 ///
 /// ```compile_fail
+/// # use mdm_core::push::{Address, Binding};
+/// # fn forge(id: mdm_core::id::EnrollmentId, address: Address) -> Binding {
+/// Binding::new(id, "tenant".into(), address, mdm_core::time::Timestamp::default()) // made by an enrollment only
+/// # }
+/// ```
+///
+/// ```compile_fail
 /// # use mdm_core::push::{Binding, DeviceToken};
 /// # fn redirect(mut binding: Binding, token: DeviceToken) {
 /// binding.token = token; // the fields are private

@@ -38,17 +38,11 @@ impl ApnsId {
 impl fmt::Display for ApnsId {
     /// Lower case, as Apple asks.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let number = u128::from_be_bytes(self.0);
-        let group = |shift: u32, mask: u128| (number >> shift) & mask;
-        write!(
-            f,
-            "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
-            group(96, 0xFFFF_FFFF),
-            group(80, 0xFFFF),
-            group(64, 0xFFFF),
-            group(48, 0xFFFF),
-            group(0, 0xFFFF_FFFF_FFFF)
-        )
+        for (at, octet) in self.0.iter().enumerate() {
+            let dash = if matches!(at, 4 | 6 | 8 | 10) { "-" } else { "" };
+            write!(f, "{dash}{octet:02x}")?;
+        }
+        Ok(())
     }
 }
 

@@ -14,6 +14,7 @@ enum Step {
     UserCheckOut(u8),
     Bootstrap(u8),
     Announce(u8),
+    ExpectRenewal(u8),
     Displace,
     Disable,
     Idle { seed: u8, revoked: bool },
@@ -30,6 +31,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => seed.clone().prop_map(Step::UserCheckOut),
         2 => seed.clone().prop_map(Step::Bootstrap),
         3 => seed.clone().prop_map(Step::Announce),
+        1 => seed.clone().prop_map(Step::ExpectRenewal),
         1 => Just(Step::Displace),
         1 => Just(Step::Disable),
         3 => (seed.clone(), any::<bool>()).prop_map(|(seed, revoked)| Step::Idle { seed, revoked }),
@@ -58,6 +60,12 @@ impl Row {
         }?;
         self.store(outcome);
         Ok(())
+    }
+
+    fn decide(&mut self, decision: impl FnOnce(&Enrollment) -> Option<Outcome>) {
+        if let Some(outcome) = self.record.as_ref().and_then(decision) {
+            self.store(outcome);
+        }
     }
 
     fn check(&self) {
@@ -91,7 +99,7 @@ fn live(steps: &[Step]) -> (Row, Row) {
         let taken = match *step {
             Step::Authenticate { seed, policy } => {
                 door.policy.reenrollment =
-                    [Reenrollment::ByIdentity, Reenrollment::Renew, Reenrollment::Reset][usize::from(policy)];
+                    [Reenrollment::ByRecord, Reenrollment::Renew, Reenrollment::Reset][usize::from(policy)];
                 device.receive(&DEVICE.authenticate(), &door.by(seed), now)
             }
             Step::TokenUpdate { seed, token, secrets } => {
@@ -117,21 +125,19 @@ fn live(steps: &[Step]) -> (Row, Row) {
                 device.receive(&set.into(), &door.by(seed), now)
             }
             Step::Announce(seed) => {
-                if let Some(it) = before.as_ref().and_then(|record| record.announce_identity(fingerprint(seed), now)) {
-                    device.store(it);
-                }
+                device.decide(|record| record.announce_identity(fingerprint(seed), now));
+                Ok(())
+            }
+            Step::ExpectRenewal(wait) => {
+                device.decide(|record| record.expect_renewal(now.plus_seconds(i64::from(wait) * 50), now));
                 Ok(())
             }
             Step::Displace => {
-                if let Some(it) = before.as_ref().and_then(|record| record.displace(now)) {
-                    device.store(it);
-                }
+                device.decide(|record| record.displace(now));
                 Ok(())
             }
             Step::Disable => {
-                if let Some(it) = user.record.as_ref().and_then(|record| record.disable(now)) {
-                    user.store(it);
-                }
+                user.decide(|record| record.disable(now));
                 Ok(())
             }
             Step::Idle { seed, revoked } => {
