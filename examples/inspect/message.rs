@@ -282,7 +282,11 @@ fn command(value: Value, encoding: &'static str) -> Result<CommandView, command:
     let command = Command::from_value(value.clone())?;
     let request = command.request.to_dictionary();
     let table = known(command.request.request_type()).map(|known| (known.request)());
-    let mut schema = Schema::new(table, command.request.mismatches(), &request);
+    let mut schema = Schema::new(
+        table,
+        command.request.table().map(|table| table.mismatches(command.request.body())).unwrap_or_default(),
+        &request,
+    );
     // The table is that of the keys beside RequestType.
     schema.keys_not_in_schema = schema.keys_not_in_schema.map(|count| count - 1 + command.extra.len());
     Ok(CommandView {
