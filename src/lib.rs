@@ -29,6 +29,8 @@ pub mod scep;
 pub mod checkin;
 pub mod command;
 pub mod profile;
+pub mod declaration;
+pub mod ade;
 // Decide: records in, events and effects out.
 pub mod ca;
 pub mod push;

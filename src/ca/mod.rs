@@ -86,7 +86,7 @@ mod generation;
 mod issuance;
 mod profile;
 mod revocation;
-mod stored;
+pub(crate) mod stored;
 
 pub use authority::{Authority, AuthorityEvent, AuthorityEventKind, Creation, Settings};
 pub use certificate::{

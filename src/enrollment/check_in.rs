@@ -160,7 +160,9 @@ impl Enrollment {
         }
         let managed = matches!(self.state, State::Enrolled | State::Retired);
         let renews = match contact.policy.reenrollment {
-            Reenrollment::ByIdentity => self.announced == Some(identity),
+            Reenrollment::ByRecord => {
+                self.announced == Some(identity) || self.renewal_expected.is_some_and(|until| now <= until)
+            }
             Reenrollment::Renew => true,
             Reenrollment::Reset => false,
         };
@@ -168,14 +170,7 @@ impl Enrollment {
             let draft = Draft::new(self).happened(Event::Renewed { at: now, identity });
             return Ok(release(draft, self.identity, identity).reply(Reply::Empty));
         }
-        let mut draft = Draft::new(self).happened(Event::Began(beginning));
-        if self.state.is_live() {
-            draft = draft
-                .effect(Effect::ClearQueue { enrollment: self.id.clone(), users: true })
-                .effect(Effect::DisableUserChannels { device: self.id.clone() });
-        }
-        draft = release(draft, self.identity, identity);
-        Ok(release(draft, self.announced, identity).reply(Reply::Empty))
+        Ok(restart(Draft::new(self), beginning, identity).reply(Reply::Empty))
     }
 
     fn token_update(&self, update: &TokenUpdate, contact: &Contact<'_>, now: Timestamp) -> Result<Outcome, Error> {
@@ -189,9 +184,22 @@ impl Enrollment {
                 draft.happened(Event::Began(appearance(&self.id, device, now)))
             }
         } else {
-            self.admit(contact, now)?
+            self.restarted_if_erased(self.admit(contact, now)?, update, now)
         };
         update_token(draft, update, contact, now)
+    }
+
+    /// A device that waits in Setup Assistant behind what was taken for a renewal has been erased: it was a reset after all.
+    fn restarted_if_erased(&self, draft: Draft, update: &TokenUpdate, now: Timestamp) -> Draft {
+        let erased = self.renewing && !self.awaiting_configuration && update.awaiting_configuration == Some(true);
+        match draft.record.identity.filter(|_| erased) {
+            None => draft,
+            Some(identity) => {
+                let (id, tenant, topic) = (self.id.clone(), self.tenant.clone(), self.topic.clone());
+                let generation = self.generation.saturating_add(1);
+                restart(draft, Beginning::Device { at: now, id, tenant, topic, identity, generation }, identity)
+            }
+        }
     }
 
     fn check_out(&self, contact: &Contact<'_>, now: Timestamp) -> Result<Outcome, Error> {
@@ -236,6 +244,18 @@ impl Enrollment {
         }
         let draft = Draft::new(self).happened(Event::IdentityAnnounced { at: now, identity });
         Some(release(draft, self.announced, identity).reply(Reply::Empty))
+    }
+
+    /// Says that the host has sent the enrollment profile once more to renew the certificate in it: an `Authenticate` until then is
+    /// a renewal. Without this, or an announced certificate, it is a reset and the bootstrap token is lost.
+    ///
+    /// When the device turns out to wait in Setup Assistant afterwards, it had been erased, and is reset with its `TokenUpdate`.
+    ///
+    /// `None` for a user's channel, and when the device is not managed.
+    pub fn expect_renewal(&self, until: Timestamp, now: Timestamp) -> Option<Outcome> {
+        let managed = matches!(self.state, State::Enrolled | State::Retired) && !self.id.kind().is_user_channel();
+        let event = Event::RenewalExpected { at: now, until };
+        managed.then(|| Draft::new(self).happened(event).reply(Reply::Empty))
     }
 
     /// Ends it by the host's decision, or a user's channel because the device's has ended. `None` when it has ended already.
@@ -320,10 +340,8 @@ fn device_of<'a>(user: &EnrollmentId, contact: &Contact<'a>) -> Result<&'a Enrol
 }
 
 fn update_token(draft: Draft, update: &TokenUpdate, contact: &Contact<'_>, now: Timestamp) -> Result<Outcome, Error> {
-    let topic = contact.own_topic(update.topic.as_deref().ok_or(Error::Missing("Topic"))?)?;
-    let token = update.token.as_ref().ok_or(Error::Missing("Token"))?;
-    let magic = update.push_magic.as_ref().ok_or(Error::Missing("PushMagic"))?;
-    let address = Address::new(topic.as_str(), token.expose(), magic)?;
+    let address = address(update)?;
+    contact.own_topic(address.topic().as_str())?;
     let displaced = contact.displaced(&draft.record.id)?.cloned();
     let before = draft.record.binding.as_ref().map(|binding| binding.token().clone());
     let first = draft.record.token_updates == 0;
@@ -346,6 +364,14 @@ fn update_token(draft: Draft, update: &TokenUpdate, contact: &Contact<'_>, now: 
     Ok(draft.reply(Reply::Empty))
 }
 
+/// Topic, token and push magic of a `TokenUpdate`. Stored captures pad the topic with line ends.
+pub(super) fn address(update: &TokenUpdate) -> Result<Address, Error> {
+    let topic = update.topic.as_deref().ok_or(Error::Missing("Topic"))?;
+    let token = update.token.as_ref().ok_or(Error::Missing("Token"))?;
+    let magic = update.push_magic.as_ref().ok_or(Error::Missing("PushMagic"))?;
+    Ok(Address::new(topic.trim(), token.expose(), magic)?)
+}
+
 fn user_authenticate(id: &EnrollmentId, contact: &Contact<'_>) -> Result<Outcome, Error> {
     if !id.kind().is_user_channel() {
         return Err(Error::NotForChannel);
@@ -359,6 +385,19 @@ fn user_authenticate(id: &EnrollmentId, contact: &Contact<'_>) -> Result<Outcome
         UserAuthentication::Host => Reply::Host,
     };
     Ok(Draft::new(device).reply(reply))
+}
+
+/// A reset: what hangs from the old enrollment is void.
+fn restart(draft: Draft, beginning: Beginning, identity: Fingerprint) -> Draft {
+    let Enrollment { id, state, identity: bound, announced, .. } = draft.record.clone();
+    let mut draft = draft.happened(Event::Began(beginning));
+    if state.is_live() {
+        draft = draft
+            .effect(Effect::ClearQueue { enrollment: id.clone(), users: true })
+            .effect(Effect::DisableUserChannels { device: id });
+    }
+    draft = release(draft, bound, identity);
+    release(draft, announced, identity)
 }
 
 /// The end of a channel, with all that hangs from it.

@@ -125,10 +125,10 @@ pub struct TokenHolder<'a> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reenrollment {
-    /// A renewal when the certificate is one that was announced to the record
-    /// ([`Enrollment::announce_identity`]), else a reset.
+    /// As the record has it: a renewal when the certificate was announced ([`Enrollment::announce_identity`]) or a renewal is
+    /// expected now ([`Enrollment::expect_renewal`]), else a reset.
     #[default]
-    ByIdentity,
+    ByRecord,
     /// A renewal: everything stays.
     Renew,
     /// A reset: the device is new.
@@ -221,7 +221,7 @@ impl<'a> Contact<'a> {
     /// A message that came to this tenant, which has these push topics: one, or two while it moves to another certificate.
     pub const fn new(tenant: &'a TenantId, topics: &'a [Topic], identity: Identity<'a>) -> Self {
         let policy = Policy {
-            reenrollment: Reenrollment::ByIdentity,
+            reenrollment: Reenrollment::ByRecord,
             strangers: Strangers::TurnAway,
             unannounced_identity: UnannouncedIdentity::Refuse,
             admit_expired: false,

@@ -63,6 +63,9 @@ pub struct Queued {
 /// Seconds within which a record is not changed only to say that the device was seen.
 const SEEN_EVERY: i64 = 60;
 
+/// Commands that one exchange marks as expired; more are passed over and marked the next time.
+const MAX_EXPIRED: usize = 100;
+
 /// Longest text of a device that goes into an event, in characters.
 const MAX_TEXT: usize = 64;
 
@@ -184,7 +187,9 @@ impl Exchange {
                 continue;
             }
             if let Some(step) = command.expire(now) {
-                add(&mut draft.commands, step);
+                if draft.commands.len() < MAX_EXPIRED {
+                    add(&mut draft.commands, step);
+                }
                 continue;
             }
             match command.schedule().not_before {

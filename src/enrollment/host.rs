@@ -1,9 +1,10 @@
 //! Decisions that no message brings: the end of an address, and enrollments of other servers.
 
-use super::check_in::Draft;
+use super::check_in::{Draft, address};
 use super::contact::Contact;
 use super::record::{Beginning, Enrollment, Event, State};
 use super::{Effect, Error, Fingerprint, Outcome, Reply};
+use crate::checkin::{CheckIn, TokenUpdate};
 use crate::id::EnrollmentId;
 use crate::push::{Address, Retirement};
 use crate::secret::Secret;
@@ -23,6 +24,23 @@ pub struct Migrant {
     pub unlock_token: Option<Secret>,
     /// The bootstrap token, which is not sent again either.
     pub bootstrap_token: Option<Secret>,
+}
+
+impl Migrant {
+    /// From the last `TokenUpdate` that the other server has stored, without identity and bootstrap token.
+    ///
+    /// # Errors
+    /// [`Error::Identifiers`], [`Error::Missing`] or [`Error::Address`] when the message is not one that a device could be woken by.
+    pub fn from_token_update(update: &TokenUpdate) -> Result<Self, Error> {
+        let message = CheckIn::from(update.clone());
+        Ok(Migrant {
+            id: message.enrollment()?,
+            address: address(update)?,
+            identity: None,
+            unlock_token: update.unlock_token.clone().filter(|token| !token.is_empty()),
+            bootstrap_token: None,
+        })
+    }
 }
 
 impl Enrollment {

@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Enrollment, QueueStep};
+use crate::ca::stored::Format;
 use crate::command::{Command, Status};
 use crate::id::{CommandUuid, EnrollmentId, Revision, TenantId};
 use crate::plist;
-use crate::push::Format;
 use crate::secret::Secret;
 use crate::time::Timestamp;
 
@@ -30,7 +30,7 @@ use crate::time::Timestamp;
 /// not handed out again either; when the device had it already, its answer still tells what was done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueuedCommand {
-    format: Format<1>,
+    format: Format,
     enrollment: EnrollmentId,
     tenant: TenantId,
     generation: u32,

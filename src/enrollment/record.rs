@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::Fingerprint;
+use crate::ca::stored::Format;
 use crate::id::{CommandUuid, EnrollmentId, Revision, TenantId};
-use crate::push::{Address, Binding, Format, Topic};
+use crate::push::{Address, Binding, Topic};
 use crate::secret::Secret;
 use crate::time::Timestamp;
 
@@ -30,7 +31,7 @@ use crate::time::Timestamp;
 /// stores it, it stores secrets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Enrollment {
-    format: Format<1>,
+    format: Format,
     pub(super) id: EnrollmentId,
     pub(super) tenant: TenantId,
     pub(super) state: State,
@@ -38,6 +39,8 @@ pub struct Enrollment {
     pub(super) topic: Topic,
     pub(super) identity: Option<Fingerprint>,
     pub(super) announced: Option<Fingerprint>,
+    pub(super) renewal_expected: Option<Timestamp>,
+    pub(super) renewing: bool,
     pub(super) binding: Option<Binding>,
     pub(super) unlock_token: Option<Secret>,
     pub(super) bootstrap_token: Option<Secret>,
@@ -127,6 +130,13 @@ pub enum Event {
         at: Timestamp,
         /// The new certificate.
         identity: Fingerprint,
+    },
+    /// The host has sent the enrollment profile once more, so that an `Authenticate` in this time is a renewal.
+    RenewalExpected {
+        /// When.
+        at: Timestamp,
+        /// The end of the time.
+        until: Timestamp,
     },
     /// It is bound to another certificate from now on.
     IdentityChanged {
@@ -242,6 +252,7 @@ impl Event {
             | Event::BootstrapTokenSet { at, .. }
             | Event::SetupFinished { at }
             | Event::IdentityAnnounced { at, .. }
+            | Event::RenewalExpected { at, .. }
             | Event::IdentityChanged { at, .. }
             | Event::Spoke { at, .. }
             | Event::UnknownCommand { at, .. }
@@ -271,6 +282,8 @@ impl Enrollment {
             topic: topic.clone(),
             identity: None,
             announced: None,
+            renewal_expected: None,
+            renewing: false,
             binding: None,
             unlock_token: None,
             bootstrap_token: None,
@@ -306,16 +319,21 @@ impl Enrollment {
         self.revision = self.revision.next();
         self.last_seen = match event {
             // What the host or the authority did is no sign of life.
-            Event::IdentityAnnounced { .. } | Event::Disabled { .. } | Event::Retired { .. } => self.last_seen,
+            Event::IdentityAnnounced { .. }
+            | Event::RenewalExpected { .. }
+            | Event::Disabled { .. }
+            | Event::Retired { .. } => self.last_seen,
             seen => seen.at().max(self.last_seen),
         };
         match event {
             // As new, but the revision counts on.
             Event::Began(beginning) => return Enrollment { revision: self.revision, ..Self::new(beginning) },
-            Event::Renewed { identity, .. } | Event::IdentityChanged { identity, .. } => {
-                self.identity = Some(*identity);
-                self.announced = self.announced.filter(|announced| announced != identity);
+            Event::Renewed { identity, .. } => {
+                self.bind(*identity);
+                self.renewal_expected = None;
+                self.renewing = true;
             }
+            Event::IdentityChanged { identity, .. } => self.bind(*identity),
             Event::TokenUpdated { at, address, unlock_token, awaiting_configuration } => {
                 self.state = State::Enrolled;
                 self.topic = address.topic().clone();
@@ -324,10 +342,12 @@ impl Enrollment {
                 self.unlock_token = unlock_token.clone().or(self.unlock_token);
                 self.awaiting_configuration = awaiting_configuration.unwrap_or(self.awaiting_configuration);
                 self.token_updates = self.token_updates.saturating_add(1);
+                self.renewing = false;
             }
             Event::BootstrapTokenSet { token, .. } => self.bootstrap_token = token.clone(),
             Event::SetupFinished { .. } => self.awaiting_configuration = false,
             Event::IdentityAnnounced { identity, .. } => self.announced = Some(*identity),
+            Event::RenewalExpected { until, .. } => self.renewal_expected = Some(*until),
             Event::Spoke { exchanged, .. } => self.last_exchange = *exchanged,
             Event::CheckedOut { .. } => self.end(State::CheckedOut),
             Event::Disabled { .. } => self.end(State::Disabled),
@@ -340,6 +360,11 @@ impl Enrollment {
         self
     }
 
+    fn bind(&mut self, identity: Fingerprint) {
+        self.identity = Some(identity);
+        self.announced = self.announced.filter(|announced| *announced != identity);
+    }
+
     /// An end: nothing of it can be used any more.
     fn end(&mut self, state: State) {
         self.state = state;
@@ -348,6 +373,8 @@ impl Enrollment {
         self.bootstrap_token = None;
         self.identity = None;
         self.announced = None;
+        self.renewal_expected = None;
+        self.renewing = false;
         self.awaiting_configuration = false;
     }
 

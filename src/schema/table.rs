@@ -70,9 +70,12 @@ pub enum Shape {
         /// The key that tells.
         tag: &'static str,
         /// Its values, and the dictionary that each stands for.
-        members: &'static [(&'static str, fn() -> &'static Table)],
+        members: &'static [Member],
     },
 }
+
+/// A member of a union: the value of the tag that names it, and its table.
+pub type Member = (&'static str, fn() -> &'static Table);
 
 impl Shape {
     /// The type's name, as Apple writes it.

@@ -14,6 +14,7 @@ mod csr;
 mod error;
 mod extension;
 mod name;
+pub mod ocsp;
 pub mod oid;
 mod path;
 mod pem;

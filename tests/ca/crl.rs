@@ -172,7 +172,7 @@ proptest! {
                 }
                 if on {
                     *last = Some(now);
-                } else if *at <= now {
+                } else if *at <= now && *at <= record.validity().not_after {
                     prop_assert!(last.is_some_and(|last| last > record.validity().not_after), "left before a list after its end");
                 }
             }

@@ -215,6 +215,36 @@ fn a_renewal_by_profile_keeps_everything() {
 }
 
 #[test]
+fn an_expected_renewal_keeps_everything_unless_the_device_was_erased() {
+    let door = Door::default();
+    let expecting = with_secrets().expect_renewal(NOW.plus_seconds(60), NOW).unwrap().record;
+    let configured = TokenUpdate { awaiting_configuration: Some(false), ..DEVICE.update(1) };
+    let expecting = receive(&expecting, configured.into()).record;
+    let late = expecting.receive(&DEVICE.authenticate(), &door.by(2), NOW.plus_seconds(61)).unwrap().record;
+    assert_eq!((late.generation(), late.bootstrap_token()), (2, None));
+    let renewed = expecting.receive(&DEVICE.authenticate(), &door.by(2), NOW).unwrap().record;
+    assert!(renewed.generation() == 1 && renewed.bootstrap_token().is_some());
+
+    let went_on = renewed.receive(&DEVICE.token_update(2), &door.by(2), NOW).unwrap().record;
+    assert!(went_on.generation() == 1 && went_on.bootstrap_token().is_some());
+    let setup = TokenUpdate { awaiting_configuration: Some(true), ..DEVICE.update(2) };
+    let erased = renewed.receive(&setup.clone().into(), &door.by(2), NOW).unwrap();
+    assert_eq!((erased.record.state(), erased.record.generation()), (State::Enrolled, 2));
+    assert_eq!((erased.record.bootstrap_token(), erased.record.unlock_token()), (None, None));
+    assert_eq!(
+        erased.effects,
+        [
+            Effect::ClearQueue { enrollment: DEVICE.id(), users: true },
+            Effect::DisableUserChannels { device: DEVICE.id() },
+            Effect::FinishSetup,
+        ]
+    );
+    let again = went_on.receive(&setup.into(), &door.by(2), NOW).unwrap().record;
+    assert_eq!(again.generation(), 1, "only right behind the Authenticate");
+    assert_eq!(user_on(&enrolled()).expect_renewal(NOW, NOW), None);
+}
+
+#[test]
 fn a_device_that_leaves_takes_its_users_and_secrets_along() {
     let left = receive(&with_secrets(), DEVICE.check_out());
     let record = &left.record;
@@ -364,6 +394,9 @@ fn an_enrollment_of_another_server_goes_on_here() {
         unlock_token: Some("unlock".into()),
         bootstrap_token: Some("boot".into()),
     };
+    let update = TokenUpdate { unlock_token: Some("unlock".into()), token: Some(vec![5; 32].into()), ..DEVICE.update(5) };
+    let stored = Migrant::from_token_update(&TokenUpdate { push_magic: Some("M".into()), ..update }).unwrap();
+    assert_eq!(Migrant { bootstrap_token: Some("boot".into()), ..stored }, migrant);
     let taken = Enrollment::migrate(migrant.clone(), &door.by(0), NOW).unwrap();
     let record = &taken.record;
     assert_eq!((record.state(), record.token_updates()), (State::Enrolled, 1));
@@ -408,7 +441,7 @@ fn the_stored_form_does_not_move() {
     let stable = concat!(
         r#"{"format":1,"id":{"kind":"Device","device":"D","user":null},"tenant":"a","state":"Enrolled","generation":1,"#,
         r#""topic":"com.apple.mgmt.External.a","identity":"0101010101010101010101010101010101010101010101010101010101010101","#,
-        r#""announced":null,"binding":{"format":1,"enrollment":{"kind":"Device","device":"D","user":null},"tenant":"a","#,
+        r#""announced":null,"renewal_expected":null,"renewing":false,"binding":{"format":1,"enrollment":{"kind":"Device","device":"D","user":null},"tenant":"a","#,
         r#""topic":"com.apple.mgmt.External.a","token":"0101010101010101010101010101010101010101010101010101010101010101","#,
         r#""magic":"TUFHSUM=","since":1790000000},"unlock_token":null,"bootstrap_token":null,"awaiting_configuration":false,"#,
         r#""token_updates":1,"began":1790000000,"last_seen":1790000000,"last_exchange":"Idle","revision":2}"#

@@ -1,6 +1,7 @@
 //! One host with its tables, and devices that talk to it.
 
 mod check_in;
+mod life;
 mod model;
 mod queue;
 
