@@ -14,7 +14,7 @@ mod error;
 mod extension;
 mod name;
 pub mod oid;
-mod pem;
+pub(crate) mod pem;
 mod serial;
 mod signature;
 mod template;
