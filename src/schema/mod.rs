@@ -25,6 +25,7 @@
 #[macro_use]
 mod macros;
 mod check;
+#[rustfmt::skip]
 pub(crate) mod generated;
 mod item;
 pub(crate) mod record;
