@@ -1,8 +1,8 @@
 //! States, moves and standing of a certificate.
 
 use mdm_core::ca::{
-    CertificateRecord, Change, Effect, Error, Holder, Inventory, IssuanceRequest, Move, Profile, Record, Recorded, Row,
-    State, Status,
+    CertificateRecord, Change, Effect, Error, Holder, Inventory, IssuanceRequest, Move, Profile, Record, Recorded, Row, State,
+    Status,
 };
 use mdm_core::id::TenantId;
 use mdm_core::time::Timestamp;
