@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
         #[serde(transparent)]
         pub struct $name(String);
 
@@ -33,13 +33,14 @@ macro_rules! text_id {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(&self.0)
             }
         }
     };
 }
+pub(crate) use text_id;
 
 text_id! {
     /// The host's name for one customer. What belongs to one tenant is never used for another.
@@ -73,6 +74,12 @@ impl Revision {
     /// From a count that was read back from a database column; `None` for 0, which no record has.
     pub const fn from_count(count: u64) -> Option<Self> {
         if count == 0 { None } else { Some(Revision(count)) }
+    }
+
+    /// The revision before this many events led to this one; `None` when they began the record.
+    pub fn before(self, events: usize) -> Option<Self> {
+        let events = u64::try_from(events).ok()?;
+        self.0.checked_sub(events).and_then(Self::from_count)
     }
 
     /// The count itself, for a database column.

@@ -1,4 +1,4 @@
-//! The protocol core of an Apple MDM server.
+#![doc = include_str!("../README.md")]
 #![cfg_attr(
     not(test),
     deny(
@@ -20,6 +20,19 @@ pub mod asn1;
 pub mod crypto;
 // Formats: bounded readers, exact writers.
 pub mod plist;
+#[macro_use]
+pub mod schema;
 pub mod x509;
+pub mod keystore;
+pub mod cms;
+// Speak: bytes to typed messages and back.
+pub mod scep;
+pub mod checkin;
+pub mod command;
+pub mod profile;
+pub mod declaration;
+pub mod ade;
 // Decide: records in, events and effects out.
 pub mod ca;
+pub mod push;
+pub mod enrollment;

@@ -151,8 +151,7 @@ impl Writer {
 
     /// A time as RFC 5280 section 4.1.2.5 wants it: UTCTime from 1950 through 2049, else GeneralizedTime.
     pub fn time(&mut self, at: Timestamp) {
-        let civil = at.civil();
-        if (1950..2050).contains(&civil.year) {
+        if fits_utc_time(at) {
             // The century is what UTCTime leaves out.
             self.element(Tag::UTC_TIME, generalized(at).get(2..).unwrap_or_default());
         } else {
@@ -166,12 +165,17 @@ impl Writer {
     }
 }
 
+/// Whether RFC 5280 section 4.1.2.5 wants UTCTime: from 1950 through 2049.
+pub(crate) const fn fits_utc_time(at: Timestamp) -> bool {
+    -631_152_000 <= at.unix() && at.unix() < 2_524_608_000
+}
+
 /// `YYYYMMDDhhmmssZ`. By hand: a revocation list writes a million of them.
 fn generalized(at: Timestamp) -> [u8; 15] {
     let c = at.civil();
-    let digit = |value: u16| b'0'.saturating_add(u8::try_from(value % 10).unwrap_or(0));
-    let two = |value: u8| [digit(u16::from(value) / 10), digit(u16::from(value))];
-    let [y0, y1, y2, y3] = [digit(c.year / 1000), digit(c.year / 100), digit(c.year / 10), digit(c.year)];
+    let two = |value: u8| [b'0'.saturating_add(value / 10), b'0'.saturating_add(value % 10)];
+    let century = |value: u16| u8::try_from(value).map_or([b'0'; 2], two);
+    let ([y0, y1], [y2, y3]) = (century(c.year / 100), century(c.year % 100));
     let ([m0, m1], [d0, d1]) = (two(c.month), two(c.day));
     let ([h0, h1], [n0, n1], [s0, s1]) = (two(c.hour), two(c.minute), two(c.second));
     [y0, y1, y2, y3, m0, m1, d0, d1, h0, h1, n0, n1, s0, s1, b'Z']

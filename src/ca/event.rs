@@ -83,8 +83,7 @@ impl<R: Record> Change<R> {
 
     /// The revision that the stored record must have for this change to be stored; `None` when the record must not exist yet.
     pub fn expected(&self) -> Option<Revision> {
-        let before = self.record.revision().get().checked_sub(u64::try_from(self.events.len()).ok()?)?;
-        Revision::from_count(before)
+        self.record.revision().before(self.events.len())
     }
 }
 

@@ -30,10 +30,10 @@
 //!
 //! ```
 //! # #[cfg(feature = "rustcrypto")] {
-//! use mdm_core::ca::{Authority, CertificateRecord, Change, Creation, IssuanceRequest, Profile, Record, Standing};
+//! use mdm_core::ca::{Authority, CertificateRecord, Change, Creation, IssuanceRequest, Profile, Record};
 //! use mdm_core::crypto::{Error as CryptoError, KeyKind, Legacy, Provider, Random, SigningKey};
 //! use mdm_core::time::Timestamp;
-//! use mdm_core::x509::{CsrTemplate, Name, RevocationReason};
+//! use mdm_core::x509::{CsrTemplate, Name, RevocationReason, Standing};
 //!
 //! struct Os;
 //! impl Random for Os {
@@ -91,12 +91,11 @@ mod notice;
 mod profile;
 mod renewal;
 mod revocation;
-mod stored;
+mod state;
+pub(crate) mod stored;
 
 pub use authority::{Authority, AuthorityEvent, AuthorityEventKind, Settings};
-pub use certificate::{
-    CertificateEvent, CertificateEventKind, CertificateRecord, Holder, Recorded, Reservation, Standing, State, Status,
-};
+pub use certificate::{CertificateEvent, CertificateEventKind, CertificateRecord, Holder, Recorded, Reservation};
 pub use creation::Creation;
 pub use crl::{CrlPlan, CrlScope, IssuedCrl};
 pub use error::{Error, Refusal};
@@ -109,3 +108,4 @@ pub use notice::{Attention, Notice, NoticeKind};
 pub use profile::{AlternativeNamesPolicy, KeyPolicy, PastIssuer, Profile, SubjectPolicy};
 pub use renewal::{Renewal, RenewalDue, RenewalPolicy, RenewalState};
 pub use revocation::{Move, Revocation};
+pub use state::{State, Status};

@@ -29,7 +29,7 @@ impl<'de> Deserialize<'de> for Octets {
 
 /// The version of a record's encoding. There is one so far; a record of a later one is refused rather than misread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Format;
+pub(crate) struct Format;
 
 const FORMAT: u16 = 1;
 
@@ -51,16 +51,16 @@ impl<'de> Deserialize<'de> for Format {
 }
 
 /// A public key, stored as its SubjectPublicKeyInfo.
-pub(super) mod public_key {
+pub(crate) mod public_key {
     use super::Octets;
     use crate::crypto::PublicKey;
     use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-    pub(in crate::ca) fn serialize<S: Serializer>(key: &PublicKey, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(key: &PublicKey, serializer: S) -> Result<S::Ok, S::Error> {
         Octets(key.as_der().to_vec()).serialize(serializer)
     }
 
-    pub(in crate::ca) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PublicKey, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PublicKey, D::Error> {
         PublicKey::from_der(&Octets::deserialize(deserializer)?.0).map_err(D::Error::custom)
     }
 }

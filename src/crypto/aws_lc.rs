@@ -80,6 +80,7 @@ impl Verifier for AwsLc {
             (PublicKeyKind::P256, _) => &ECDSA_P256_SHA384_ASN1,
             (PublicKeyKind::P384, DigestAlgorithm::Sha256) => &ECDSA_P384_SHA256_ASN1,
             (PublicKeyKind::P384, _) => &ECDSA_P384_SHA384_ASN1,
+            (PublicKeyKind::Rsa { bits: ..2048, .. }, DigestAlgorithm::Sha384) => return Err(Error::Algorithm),
             (_, DigestAlgorithm::Sha1) => &RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY,
             (_, DigestAlgorithm::Sha256) => &RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY,
             (_, DigestAlgorithm::Sha384) => &RSA_PKCS1_2048_8192_SHA384,

@@ -10,6 +10,7 @@ use crate::asn1::{Error as Asn1Error, Reader, Tag};
 use crate::secret::Secret;
 
 /// A private key, as its PKCS#8 says.
+#[cfg_attr(not(feature = "rustcrypto"), allow(dead_code, reason = "AWS-LC takes PKCS#8 whole, once it is known what it holds"))]
 pub(super) enum PrivateKey<'a> {
     /// RSA, 2048 to 8192 bits.
     Rsa {

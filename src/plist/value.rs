@@ -45,6 +45,17 @@ impl Dictionary {
         Dictionary { entries }
     }
 
+    /// From entries that may hold a key twice, in no more than `n log n` steps.
+    ///
+    /// # Errors
+    /// A key that comes twice.
+    pub(super) fn from_entries(entries: Vec<(String, Value)>) -> Result<Self, String> {
+        match repeated(&entries) {
+            Some(key) => Err(key.to_owned()),
+            None => Ok(Self::from_distinct(entries)),
+        }
+    }
+
     /// The value of a key.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.entries.iter().find(|(name, _)| name == key).map(|(_, value)| value)
@@ -82,6 +93,19 @@ impl Dictionary {
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
+}
+
+/// A key that comes twice.
+fn repeated(entries: &[(String, Value)]) -> Option<&str> {
+    // Most dictionaries are small; comparing each with each needs no memory.
+    const SMALL: usize = 16;
+    if entries.len() <= SMALL {
+        let earlier = |at: usize, key: &String| entries.iter().take(at).any(|(name, _)| name == key);
+        return entries.iter().enumerate().find_map(|(at, (key, _))| earlier(at, key).then_some(key.as_str()));
+    }
+    let mut keys: Vec<&str> = entries.iter().map(|(key, _)| key.as_str()).collect();
+    keys.sort_unstable_by_key(|key| (key.len(), *key));
+    keys.windows(2).find_map(|pair| if let [one, next] = pair { (one == next).then_some(*one) } else { None })
 }
 
 impl IntoIterator for Dictionary {
@@ -196,5 +220,49 @@ impl fmt::Debug for Value {
 impl fmt::Debug for Dictionary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_stay_where_they_came() {
+        let mut dictionary = Dictionary::from_iter([("b", 1), ("a", 2), ("b", 3)]);
+        assert_eq!(dictionary.insert("c", "x"), None);
+        assert_eq!(dictionary.insert("a", true), Some(2.into()));
+        assert_eq!(format!("{dictionary:?}"), r#"{"b": 3, "a": true, "c": "x"}"#);
+        assert_eq!(dictionary.remove("b"), Some(3.into()));
+        assert_eq!(dictionary.remove("b"), None);
+        assert_eq!((dictionary.len(), dictionary.is_empty(), dictionary.get("b")), (2, false, None));
+        let keys: Vec<String> = dictionary.into_iter().map(|(key, _)| key).collect();
+        assert_eq!(keys, ["a", "c"]);
+    }
+
+    #[test]
+    fn equal_numbers_are_equal_values() {
+        assert_eq!(Value::from(5_u64), Value::from(5_i64));
+        assert_eq!(Value::from(u64::MAX), Value::Unsigned(u64::MAX));
+        assert_eq!(Value::from(5_u32).as_integer(), Some(5));
+        assert_eq!(Value::from(u64::MAX).as_integer(), None);
+    }
+
+    #[test]
+    fn data_is_not_shown() {
+        let token = Value::from(vec![Value::from(vec![1, 2, 3]), Value::from(0.5)]);
+        assert_eq!(format!("{token:?}"), "[<3 bytes>, 0.5]");
+    }
+
+    #[test]
+    fn each_view_fits_one_kind() {
+        let dictionary = Dictionary::from_iter([("k", 1)]);
+        assert_eq!(Value::from("x").as_str(), Some("x"));
+        assert_eq!(Value::from("x").as_data(), None);
+        assert_eq!(Value::from(vec![1]).as_data(), Some(&[1][..]));
+        assert_eq!(Value::from(true).as_boolean(), Some(true));
+        assert_eq!(Value::from(vec![Value::from(1)]).as_array(), Some(&[Value::from(1)][..]));
+        assert_eq!(Value::from(dictionary.clone()).as_dictionary(), Some(&dictionary));
+        assert_eq!(Value::from(Timestamp::MIN).kind(), "date");
     }
 }

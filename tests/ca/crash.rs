@@ -6,11 +6,11 @@ use std::sync::LazyLock;
 
 use mdm_core::ca::{
     Authority, AuthorityEvent, CertificateEvent, CertificateEventKind, CertificateRecord, Change, Creation, CrlScope, Effect,
-    Error, IssuanceRequest, Notice, NoticeKind, Profile, Record, Refusal, Renewal, Service, Standing, State,
+    Error, IssuanceRequest, Notice, NoticeKind, Profile, Record, Refusal, Renewal, Service, State,
 };
 use mdm_core::crypto::{Legacy, SigningKey, SoftwareKey};
 use mdm_core::time::Timestamp;
-use mdm_core::x509::{Extensions, ProvenCsr, RevocationReason, SerialNumber};
+use mdm_core::x509::{Extensions, ProvenCsr, RevocationReason, SerialNumber, Standing};
 use proptest::prelude::*;
 
 use super::{csr, key, name, noon, provider};

@@ -1,12 +1,12 @@
 //! States, moves and standing of a certificate.
 
 use mdm_core::ca::{
-    CertificateRecord, Change, Effect, Error, Holder, Inventory, IssuanceRequest, Move, Profile, Record, Recorded, Row,
-    Standing, State, Status,
+    CertificateRecord, Change, Effect, Error, Holder, Inventory, IssuanceRequest, Move, Profile, Record, Recorded, Row, State,
+    Status,
 };
 use mdm_core::id::TenantId;
 use mdm_core::time::Timestamp;
-use mdm_core::x509::{Extensions, RevocationReason};
+use mdm_core::x509::{Extensions, RevocationReason, Standing};
 use proptest::prelude::*;
 
 use super::{DEVICE_KEY, authority, csr, issued, name, noon, provider};

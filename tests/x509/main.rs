@@ -9,6 +9,8 @@ mod damage;
 #[cfg(any(feature = "rustcrypto", feature = "aws-lc-rs"))]
 mod made;
 #[cfg(any(feature = "rustcrypto", feature = "aws-lc-rs"))]
+mod ocsp;
+#[cfg(any(feature = "rustcrypto", feature = "aws-lc-rs"))]
 mod path;
 #[cfg(any(feature = "rustcrypto", feature = "aws-lc-rs"))]
 mod support;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::asn1::{Error as Asn1Error, Reader, Tag, Writer};
+use crate::asn1::{Error as Asn1Error, Reader, Tag, Writer, fits_utc_time};
 use crate::time::Timestamp;
 use crate::x509::{Extension, Extensions, SerialNumber, oid};
 
@@ -58,6 +58,17 @@ impl RevocationReason {
         (RevocationReason::PrivilegeWithdrawn, 9, "privilegeWithdrawn"),
         (RevocationReason::AaCompromise, 10, "aACompromise"),
     ];
+
+    /// CRLReason, to the end of the reader.
+    pub(in crate::x509) fn read(reader: &mut Reader<'_>) -> Result<Self, Asn1Error> {
+        let code = reader.expect(Tag::ENUMERATED)?;
+        reader.clone().finish()?;
+        let known = match code.value() {
+            [code] => RevocationReason::from_code(*code),
+            _ => None,
+        };
+        known.ok_or_else(|| Asn1Error::field("reasonCode", code.at()))
+    }
 
     /// The code on the wire.
     pub fn code(self) -> u8 {
@@ -135,14 +146,7 @@ impl RevokedEntry {
     fn take(&mut self, extension: &Extension<'_>) -> Result<bool, Asn1Error> {
         let mut value = extension.reader();
         match extension.oid() {
-            oid::CRL_REASON => {
-                let code = value.expect(Tag::ENUMERATED)?;
-                let known = match code.value() {
-                    [code] => RevocationReason::from_code(*code),
-                    _ => None,
-                };
-                self.reason = known.ok_or_else(|| Asn1Error::field("reasonCode", code.at()))?;
-            }
+            oid::CRL_REASON => self.reason = RevocationReason::read(&mut value)?,
             oid::INVALIDITY_DATE => self.invalidity_date = Some(value.time()?),
             _ => return Ok(false),
         }
@@ -157,7 +161,7 @@ impl RevokedEntry {
         let extensions = reason.saturating_add(invalidity);
         // Serial number and extensions stay below 128 octets, so that each has a header of two.
         let framed = if extensions == 0 { 0 } else { extensions.saturating_add(2) };
-        let date = if (1950..2050).contains(&self.date.civil().year) { UTC_TIME } else { GENERALIZED_TIME };
+        let date = if fits_utc_time(self.date) { UTC_TIME } else { GENERALIZED_TIME };
         let length = self.serial.content().len().saturating_add(2).saturating_add(date).saturating_add(framed);
         w.header(Tag::SEQUENCE, length);
         self.serial.write(w);

@@ -163,9 +163,7 @@ impl Fields {
         let malformed = Error::malformed(WHAT);
         let (mut fields, algorithm, may_extend) = Self::read_plain(&mut tbs).map_err(&malformed)?;
         fields.entries = read_entries(&mut tbs, limits)?;
-        if may_extend && let Some(mut list) = tbs.optional_nested(Tag::context_constructed(0)).map_err(&malformed)? {
-            let extensions = Extensions::read(&mut list).map_err(&malformed)?;
-            list.finish().map_err(&malformed)?;
+        if may_extend && let Some(extensions) = Extensions::read_tagged(&mut tbs, 0).map_err(&malformed)? {
             fields.take(&extensions)?;
         }
         tbs.finish().map_err(&malformed)?;

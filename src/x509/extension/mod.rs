@@ -157,6 +157,14 @@ impl<'a> Extensions<'a> {
         }
     }
 
+    /// Reads the list where it stands alone under an explicit tag, as it does in everything that is signed.
+    pub(super) fn read_tagged(reader: &mut Reader<'a>, number: u8) -> Result<Option<Self>, Asn1Error> {
+        let Some(mut explicit) = reader.optional_nested(Tag::context_constructed(number))? else { return Ok(None) };
+        let extensions = Self::read(&mut explicit)?;
+        explicit.finish()?;
+        Ok(Some(extensions))
+    }
+
     /// A list that was read before.
     pub(super) const fn stored(content: &'a [u8], at: usize) -> Self {
         Extensions { content: Cow::Borrowed(content), at }
@@ -217,7 +225,7 @@ impl<'a> Extensions<'a> {
     #[must_use]
     pub fn without(self, oid: Oid<'_>) -> Extensions<'static> {
         if self.get(oid).is_none() {
-            return Extensions { content: Cow::Owned(self.content.into_owned()), at: 0 };
+            return self.into_owned();
         }
         let mut reader = Reader::new(&self.content);
         let mut kept = Vec::with_capacity(self.content.len());

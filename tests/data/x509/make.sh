@@ -73,4 +73,9 @@ openssl ca -config ca.cnf -gencrl -keyfile ca.key -cert ca.pem -crlexts list -ou
 : > index.txt
 sed -i '/crlnumber/d' ca.cnf
 openssl ca -config ca.cnf -gencrl -keyfile ca.key -cert ca.pem -out v1.crl
+
+# OCSP: a request about two certificates with SHA-1 and SHA-256 and a nonce, and the answer to it.
+printf 'V\t301231235959Z\t\t01\tunknown\t/CN=a\nR\t301231235959Z\t260102000000Z,keyCompromise\t02\tunknown\t/CN=b\n' > index.txt
+openssl ocsp -issuer ca.pem -serial 1 -sha256 -serial 2 -serial 3 -reqout ocsp.req.der
+openssl ocsp -index index.txt -rsigner ca.pem -rkey ca.key -CA ca.pem -ndays 7 -reqin ocsp.req.der -respout ocsp.resp.der
 rm -f leaf.cnf csr.cnf leaf.csr ca.cnf index.txt* crlnumber*

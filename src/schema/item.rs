@@ -1,0 +1,139 @@
+//! What a field may hold: one implementation per type of value, used by every record.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::table::Shape;
+use crate::plist::{Dictionary, Value};
+use crate::time::Timestamp;
+
+/// A type that a value of the schema can have.
+///
+/// Implemented for booleans, `i64`, `f64`, `String`, `Vec<u8>` (data), [`Timestamp`], [`Value`] (anything), [`Dictionary`],
+/// arrays and maps of these, and every generated record and value list.
+pub trait Item: Clone + fmt::Debug + PartialEq + Sized {
+    /// The type in the schema's terms.
+    const SHAPE: Shape;
+
+    /// From a value.
+    ///
+    /// # Errors
+    /// The value itself, when it is of another type.
+    fn from_value(value: Value) -> Result<Self, Value>;
+
+    /// As a value. What came from [`from_value`](Item::from_value) gives that value back, up to the order of dictionary keys.
+    fn to_value(&self) -> Value;
+}
+
+macro_rules! scalar {
+    ($($type:ty: $shape:ident, $variant:ident;)*) => {$(
+        impl Item for $type {
+            const SHAPE: Shape = Shape::$shape;
+
+            fn from_value(value: Value) -> Result<Self, Value> {
+                if let Value::$variant(held) = value { Ok(held) } else { Err(value) }
+            }
+
+            fn to_value(&self) -> Value {
+                Value::$variant(self.clone())
+            }
+        }
+    )*};
+}
+
+scalar! {
+    bool: Boolean, Boolean;
+    i64: Integer, Integer;
+    f64: Real, Real;
+    String: String, String;
+    Vec<u8>: Data, Data;
+    Timestamp: Date, Date;
+}
+
+impl Item for Value {
+    const SHAPE: Shape = Shape::Any;
+
+    fn from_value(value: Value) -> Result<Self, Value> {
+        Ok(value)
+    }
+
+    fn to_value(&self) -> Value {
+        self.clone()
+    }
+}
+
+impl Item for Dictionary {
+    const SHAPE: Shape = Shape::Map(&Shape::Any);
+
+    fn from_value(value: Value) -> Result<Self, Value> {
+        if let Value::Dictionary(entries) = value { Ok(entries) } else { Err(value) }
+    }
+
+    fn to_value(&self) -> Value {
+        Value::Dictionary(self.clone())
+    }
+}
+
+impl<T: Item> Item for Vec<T> {
+    const SHAPE: Shape = Shape::Array(&T::SHAPE);
+
+    fn from_value(value: Value) -> Result<Self, Value> {
+        let Value::Array(values) = value else { return Err(value) };
+        let mut items = Vec::with_capacity(values.len());
+        let mut rest = values.into_iter();
+        while let Some(value) = rest.next() {
+            match T::from_value(value) {
+                Ok(item) => items.push(item),
+                // One item of another type: the array as it came.
+                Err(odd) => {
+                    let taken = items.iter().map(T::to_value);
+                    return Err(Value::Array(taken.chain([odd]).chain(rest).collect()));
+                }
+            }
+        }
+        Ok(items)
+    }
+
+    fn to_value(&self) -> Value {
+        Value::Array(self.iter().map(T::to_value).collect())
+    }
+}
+
+impl<T: Item> Item for BTreeMap<String, T> {
+    const SHAPE: Shape = Shape::Map(&T::SHAPE);
+
+    fn from_value(value: Value) -> Result<Self, Value> {
+        let Value::Dictionary(entries) = value else { return Err(value) };
+        let mut items = BTreeMap::new();
+        let mut rest = entries.into_iter();
+        while let Some((key, value)) = rest.next() {
+            match T::from_value(value) {
+                Ok(item) => {
+                    items.insert(key, item);
+                }
+                Err(odd) => {
+                    let taken = items.into_iter().map(|(key, item)| (key, item.to_value()));
+                    return Err(Value::Dictionary(taken.chain([(key, odd)]).chain(rest).collect()));
+                }
+            }
+        }
+        Ok(items)
+    }
+
+    fn to_value(&self) -> Value {
+        let entries = self.iter().map(|(key, item)| (key.clone(), item.to_value()));
+        Value::Dictionary(Dictionary::from_distinct(entries.collect()))
+    }
+}
+
+impl<T: Item> Item for Box<T> {
+    const SHAPE: Shape = T::SHAPE;
+
+    fn from_value(value: Value) -> Result<Self, Value> {
+        T::from_value(value).map(Box::new)
+    }
+
+    fn to_value(&self) -> Value {
+        T::to_value(self)
+    }
+}
