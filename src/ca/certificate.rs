@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::stored::{Format, Octets};
-use super::{Change, Effect, Error, GenerationId, KeyId, Move, Record, RequestKey, Revocation};
+use super::{Change, Effect, Error, GenerationId, KeyId, Move, Record, RequestKey, Revocation, State};
 use crate::crypto::SignatureAlgorithm;
 use crate::id::{AuthorityId, EnrollmentId, Revision, TenantId};
 use crate::time::Timestamp;
@@ -23,79 +23,6 @@ pub struct Holder {
     pub user_name: Option<String>,
     /// The configuration profiles that carry the certificate; of certificates of other authorities.
     pub profiles: Vec<String>,
-}
-
-/// The state of a certificate at a moment: what it was led to by its events, and where the moment lies in its validity.
-///
-/// ```text
-///              reserve                 signed                 notAfter - threshold     notAfter
-///   (request) ────────► Reserved ────────────────► Issued ───────────────► Expiring ──────────► Expired
-///                          │                         │ ▲ └────────┐           │ (the same moves
-///                          │ abandon            hold │ │ release  │ revoke    │  as Issued)
-///                          ▼                         ▼ │          ▼           ▼
-///                      Abandoned ──────────┐        Held ──────► Revoked ◄─── (revoke, to lock the device out)
-///                                  revoke  └────────────────────► ▲  │
-///                                                    confirmed    │  └─► Revoked: keyCompromise, date unchanged
-///                        certificates of others: Issued ──► PendingRevoke
-/// ```
-///
-/// A serial number that is reserved or abandoned can be revoked too: its signature may exist somewhere. Nothing leads out of
-/// Revoked; a device comes back by enrolling again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum State {
-    /// Serial number and bytes are fixed; the signature is outstanding.
-    Reserved,
-    /// Signed and good.
-    Issued,
-    /// Signed and good, and near its end.
-    Expiring,
-    /// Past its end.
-    Expired,
-    /// Suspended; can be released.
-    Held,
-    /// Its revocation was asked of another authority, which has not confirmed it.
-    PendingRevoke,
-    /// Revoked, for good.
-    Revoked,
-    /// Never signed as far as is known, and never will be.
-    Abandoned,
-}
-
-impl State {
-    /// Active or inactive; `None` when there is no certificate.
-    pub const fn status(self) -> Option<Status> {
-        match self {
-            State::Issued | State::Expiring => Some(Status::Active),
-            State::Expired | State::Held | State::PendingRevoke | State::Revoked => Some(Status::Inactive),
-            State::Reserved | State::Abandoned => None,
-        }
-    }
-}
-
-impl std::fmt::Display for State {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            State::Reserved => "reserved",
-            State::Issued => "issued",
-            State::Expiring => "expiring",
-            State::Expired => "expired",
-            State::Held => "held",
-            State::PendingRevoke => "pending revocation",
-            State::Revoked => "revoked",
-            State::Abandoned => "abandoned",
-        })
-    }
-}
-
-/// Whether a certificate may be in use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum Status {
-    /// Issued or expiring.
-    Active,
-    /// Expired, held, or revoked.
-    Inactive,
 }
 
 /// One certificate, from its reservation on.

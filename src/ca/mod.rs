@@ -91,12 +91,11 @@ mod notice;
 mod profile;
 mod renewal;
 mod revocation;
+mod state;
 pub(crate) mod stored;
 
 pub use authority::{Authority, AuthorityEvent, AuthorityEventKind, Settings};
-pub use certificate::{
-    CertificateEvent, CertificateEventKind, CertificateRecord, Holder, Recorded, Reservation, State, Status,
-};
+pub use certificate::{CertificateEvent, CertificateEventKind, CertificateRecord, Holder, Recorded, Reservation};
 pub use creation::Creation;
 pub use crl::{CrlPlan, CrlScope, IssuedCrl};
 pub use error::{Error, Refusal};
@@ -109,3 +108,4 @@ pub use notice::{Attention, Notice, NoticeKind};
 pub use profile::{AlternativeNamesPolicy, KeyPolicy, PastIssuer, Profile, SubjectPolicy};
 pub use renewal::{Renewal, RenewalDue, RenewalPolicy, RenewalState};
 pub use revocation::{Move, Revocation};
+pub use state::{State, Status};
