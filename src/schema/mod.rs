@@ -25,6 +25,8 @@
 #[macro_use]
 mod macros;
 mod check;
+// As the generator writes it.
+#[rustfmt::skip]
 pub(crate) mod generated;
 mod item;
 pub(crate) mod record;
