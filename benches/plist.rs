@@ -1,5 +1,7 @@
 //! Reading and writing property lists beside the `plist` crate's `Value`, on the shapes that devices send.
 
+#![allow(missing_docs, reason = "criterion_group! makes a public function")]
+
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};

@@ -47,6 +47,10 @@ text_id! {
     TenantId
 }
 text_id! {
+    /// The host's name for one certificate authority, which it keeps over every renewal of its certificate.
+    AuthorityId
+}
+text_id! {
     /// `CommandUUID`: the server's name for one queued command, echoed by the device with every answer.
     CommandUuid
 }
@@ -65,6 +69,17 @@ impl Revision {
     #[must_use]
     pub const fn next(self) -> Self {
         Revision(self.0.saturating_add(1))
+    }
+
+    /// From a count that was read back from a database column; `None` for 0, which no record has.
+    pub const fn from_count(count: u64) -> Option<Self> {
+        if count == 0 { None } else { Some(Revision(count)) }
+    }
+
+    /// The revision before this many events led to this one; `None` when they began the record.
+    pub fn before(self, events: usize) -> Option<Self> {
+        let events = u64::try_from(events).ok()?;
+        self.0.checked_sub(events).and_then(Self::from_count)
     }
 
     /// The count itself, for a database column.

@@ -1,4 +1,4 @@
-//! The protocol core of an Apple MDM server.
+#![doc = include_str!("../README.md")]
 #![cfg_attr(
     not(test),
     deny(
@@ -30,5 +30,9 @@ pub mod scep;
 pub mod checkin;
 pub mod command;
 pub mod profile;
+pub mod declaration;
+pub mod ade;
 // Decide: records in, events and effects out.
+pub mod ca;
 pub mod push;
+pub mod enrollment;

@@ -20,3 +20,4 @@ pub use oid::Oid;
 pub use reader::{Element, Reader};
 pub use tag::Tag;
 pub use writer::Writer;
+pub(crate) use writer::fits_utc_time;

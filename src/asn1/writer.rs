@@ -34,6 +34,16 @@ impl Writer {
         writer.out
     }
 
+    /// Goes on behind what a buffer holds already, for those who manage its growth.
+    pub(crate) const fn continuing(out: Vec<u8>) -> Self {
+        Writer { out }
+    }
+
+    /// The buffer.
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.out
+    }
+
     /// Bytes that are already DER.
     pub fn raw(&mut self, der: &[u8]) {
         self.out.extend_from_slice(der);
@@ -141,11 +151,9 @@ impl Writer {
 
     /// A time as RFC 5280 section 4.1.2.5 wants it: UTCTime from 1950 through 2049, else GeneralizedTime.
     pub fn time(&mut self, at: Timestamp) {
-        let civil = at.civil();
-        if (1950..2050).contains(&civil.year) {
-            let text = generalized(at);
+        if fits_utc_time(at) {
             // The century is what UTCTime leaves out.
-            self.element(Tag::UTC_TIME, text.get(2..).unwrap_or_default().as_bytes());
+            self.element(Tag::UTC_TIME, generalized(at).get(2..).unwrap_or_default());
         } else {
             self.generalized_time(at);
         }
@@ -153,13 +161,24 @@ impl Writer {
 
     /// A GeneralizedTime, whole seconds, `Z`.
     pub fn generalized_time(&mut self, at: Timestamp) {
-        self.element(Tag::GENERALIZED_TIME, generalized(at).as_bytes());
+        self.element(Tag::GENERALIZED_TIME, &generalized(at));
     }
 }
 
-fn generalized(at: Timestamp) -> String {
+/// Whether RFC 5280 section 4.1.2.5 wants UTCTime: from 1950 through 2049.
+pub(crate) const fn fits_utc_time(at: Timestamp) -> bool {
+    -631_152_000 <= at.unix() && at.unix() < 2_524_608_000
+}
+
+/// `YYYYMMDDhhmmssZ`. By hand: a revocation list writes a million of them.
+fn generalized(at: Timestamp) -> [u8; 15] {
     let c = at.civil();
-    format!("{:04}{:02}{:02}{:02}{:02}{:02}Z", c.year, c.month, c.day, c.hour, c.minute, c.second)
+    let two = |value: u8| [b'0'.saturating_add(value / 10), b'0'.saturating_add(value % 10)];
+    let century = |value: u16| u8::try_from(value).map_or([b'0'; 2], two);
+    let ([y0, y1], [y2, y3]) = (century(c.year / 100), century(c.year % 100));
+    let ([m0, m1], [d0, d1]) = (two(c.month), two(c.day));
+    let ([h0, h1], [n0, n1], [s0, s1]) = (two(c.hour), two(c.minute), two(c.second));
+    [y0, y1, y2, y3, m0, m1, d0, d1, h0, h1, n0, n1, s0, s1, b'Z']
 }
 
 const MAX_LENGTH_OCTETS: usize = 1 + size_of::<usize>();

@@ -1,5 +1,6 @@
 //! EnvelopedData as it was received, and its opening (RFC 5652 section 6).
 
+use std::fmt;
 use std::ops::Range;
 
 use super::recipient_info::{RecipientFields, RecipientInfo};
@@ -21,7 +22,7 @@ pub struct OpeningPolicy {
 }
 
 /// An encrypted message: one owned buffer, in DER, and where its parts stand in it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct EnvelopedData {
     der: Vec<u8>,
     content_type: Range<usize>,
@@ -62,6 +63,14 @@ impl EnvelopedData {
         self.recipients.iter().map(|fields| fields.view(&self.der))
     }
 
+    /// How content keys were encrypted to public keys: the first way that the crate knows.
+    pub fn key_transport(&self) -> Option<KeyTransport> {
+        self.recipients().find_map(|recipient| match recipient {
+            RecipientInfo::KeyTransport { algorithm, .. } => algorithm,
+            _ => None,
+        })
+    }
+
     /// The cipher of the content; `None` for one that the crate does not know.
     pub fn cipher(&self) -> Option<ContentCipher> {
         self.cipher
@@ -96,9 +105,8 @@ impl EnvelopedData {
     ) -> Result<ContentKeyRequest<'_>, Error> {
         let (algorithm, wrapped) = self.recipient(certificate, policy.misnamed_recipient)?;
         let algorithm = algorithm.ok_or(Error::Algorithm("key transport algorithm"))?;
-        let cipher = self.cipher.filter(|cipher| policy.legacy.allows_cipher(*cipher));
-        let cipher = cipher.ok_or(Error::Algorithm("content cipher"))?;
-        Ok(ContentKeyRequest { algorithm, wrapped, key_len: cipher.key_len() })
+        let key_len = self.allowed_cipher(policy)?.key_len();
+        Ok(ContentKeyRequest { algorithm, wrapped, key_len })
     }
 
     /// The second half: the content key that came back, or `None` when none did. A missing key, or one of the wrong length, is
@@ -116,6 +124,27 @@ impl EnvelopedData {
         provider.ciphers.decrypt(cipher, &content_key, iv, encrypted).map_err(|_| Error::Unopened)
     }
 
+    /// Opens an envelope that is addressed to whoever knows a password.
+    ///
+    /// # Errors
+    /// [`Error::NoRecipient`] when it is addressed to no password; [`Error::Algorithm`] for ciphers that the policy refuses and for more
+    /// than 100,000 rounds; [`Error::Crypto`] when there is no randomness; [`Error::Unopened`] for everything else.
+    pub fn open_with_password(&self, password: &Secret, provider: &Provider, policy: &OpeningPolicy) -> Result<Secret, Error> {
+        let fields = self.recipients.iter().find_map(|recipient| match recipient {
+            RecipientFields::Password(fields) => Some(fields),
+            _ => None,
+        });
+        let fields = fields.ok_or(Error::NoRecipient)?;
+        self.allowed_cipher(policy)?;
+        let content_key = fields.unwrap(&self.der, password, provider, policy)?;
+        self.open_with_key(content_key, provider)
+    }
+
+    fn allowed_cipher(&self, policy: &OpeningPolicy) -> Result<ContentCipher, Error> {
+        let cipher = self.cipher.filter(|cipher| policy.legacy.allows_cipher(*cipher));
+        cipher.ok_or(Error::Algorithm("content cipher"))
+    }
+
     /// The one recipient that is this certificate. Never a search with the private key: trying each recipient in turn is an
     /// oracle (CVE-2019-1563).
     fn recipient(&self, certificate: &Certificate, misnamed: bool) -> Result<(Option<KeyTransport>, &[u8]), Error> {
@@ -131,6 +160,16 @@ impl EnvelopedData {
             (Some(RecipientInfo::KeyTransport { algorithm, wrapped, .. }), 0) if misnamed => Ok((algorithm, wrapped)),
             _ => Err(Error::NoRecipient),
         }
+    }
+}
+
+impl fmt::Debug for EnvelopedData {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EnvelopedData")
+            .field("recipients", &self.recipients.len())
+            .field("cipher", &self.cipher)
+            .field("encrypted", &self.encrypted.len())
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,5 +1,6 @@
 //! SignedData as it was received (RFC 5652 section 5).
 
+use std::fmt;
 use std::ops::Range;
 
 use super::signer_info::{SignerFields, SignerInfo};
@@ -24,7 +25,7 @@ use crate::x509::Certificate;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SignedData {
     der: Vec<u8>,
     content_type: Range<usize>,
@@ -115,6 +116,18 @@ impl SignedData {
     /// issuer and serial number into a message, so trust comes from comparing its key or its bytes with what the caller holds.
     pub fn signer_certificate(&self, signer: &SignerInfo<'_>) -> Option<Certificate> {
         self.certificates().filter_map(|der| Certificate::from_der(der).ok()).find(|certificate| signer.id().names(certificate))
+    }
+}
+
+impl fmt::Debug for SignedData {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignedData")
+            .field("content_type", &self.content_type())
+            .field("content", &self.content().map(<[u8]>::len))
+            .field("certificates", &self.certificates.len())
+            .field("crls", &self.crls.len())
+            .field("signers", &self.signers().collect::<Vec<_>>())
+            .finish()
     }
 }
 

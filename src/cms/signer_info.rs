@@ -1,5 +1,6 @@
 //! One signer of a SignedData, and the check of its signature (RFC 5652 sections 5.3 to 5.6).
 
+use std::fmt;
 use std::ops::Range;
 
 use super::identifier::{CertificateId, IdFields};
@@ -64,7 +65,7 @@ fn read_attributes(info: &mut Reader<'_>, number: u8) -> Result<Option<Range<usi
 }
 
 /// One signer of a [`SignedData`](super::SignedData).
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SignerInfo<'a> {
     der: &'a [u8],
     fields: &'a SignerFields,
@@ -177,6 +178,15 @@ impl<'a> SignerInfo<'a> {
     fn check(&self, algorithm: SignatureAlgorithm, key: &PublicKey, message: &[u8], provider: &Provider) -> Result<(), Error> {
         let signature = self.part(&self.fields.signature);
         provider.verifier.verify(algorithm, key, message, signature).map_err(|_| Error::Signature)
+    }
+}
+
+impl fmt::Debug for SignerInfo<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignerInfo")
+            .field("algorithm", &self.signature_algorithm())
+            .field("signed_attributes", &self.fields.signed_attributes.is_some())
+            .finish_non_exhaustive()
     }
 }
 

@@ -11,8 +11,9 @@ mod request;
 use crate::plist;
 
 pub use crate::schema::generated::command::*;
+pub use crate::schema::generated::command_part::*;
 pub use report::{ErrorChainItem, Report, ReportEnvelope, Status};
-pub use request::{Command, Request, Typed};
+pub use request::{Command, REQUESTS, Request, Typed};
 
 /// Why a body is no command or no report, or a report is not the answer asked for.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -36,3 +37,6 @@ pub enum Error {
     #[error("the device answered {0}, which carries no answer")]
     NotAcknowledged(Status),
 }
+
+#[cfg(test)]
+mod tests;

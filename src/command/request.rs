@@ -6,10 +6,10 @@ use crate::id::CommandUuid;
 use crate::limits::Limits;
 use crate::plist::{self, Dictionary, Value};
 use crate::schema::generated::command::each_command;
-use crate::schema::{Empty, Mismatch, Record};
+use crate::schema::{Described, Empty, Record, Table};
 
 /// A request that this crate knows, and the record that answers it.
-pub trait Typed: Record + Into<Request> {
+pub trait Typed: Record {
     /// `RequestType`.
     const REQUEST_TYPE: &'static str;
     /// What an acknowledging report carries; [`Empty`] when the schema names nothing.
@@ -18,56 +18,6 @@ pub trait Typed: Record + Into<Request> {
 
 macro_rules! requests {
     ($($name:ident => $answer:ident,)*) => {
-        /// What a command asks for.
-        #[derive(Clone, Debug, PartialEq)]
-        #[non_exhaustive]
-        pub enum Request {
-            $(
-                #[doc = concat!("`", stringify!($name), "`")]
-                $name(Box<$name>),
-            )*
-            /// A request of any type, as it is to be sent: for what is newer than this crate.
-            Raw {
-                /// `RequestType`.
-                request_type: String,
-                /// The other keys of the request.
-                body: Dictionary,
-            },
-        }
-
-        impl Request {
-            fn typed(request_type: String, body: Dictionary) -> Self {
-                match request_type.as_str() {
-                    $(stringify!($name) => Request::$name(Box::new(Record::from_dictionary(body))),)*
-                    _ => Request::Raw { request_type, body },
-                }
-            }
-
-            /// `RequestType`.
-            pub fn request_type(&self) -> &str {
-                match self {
-                    $(Request::$name(_) => stringify!($name),)*
-                    Request::Raw { request_type, .. } => request_type,
-                }
-            }
-
-            /// The keys of the request, without its type.
-            fn body(&self) -> Dictionary {
-                match self {
-                    $(Request::$name(request) => request.to_dictionary(),)*
-                    Request::Raw { body, .. } => body.clone(),
-                }
-            }
-
-            /// Values that are not of the type that the schema gives their key.
-            pub fn mismatches(&self) -> Vec<Mismatch> {
-                match self {
-                    $(Request::$name(request) => request.mismatches(),)*
-                    Request::Raw { .. } => Vec::new(),
-                }
-            }
-        }
-
         $(
             impl Typed for $name {
                 const REQUEST_TYPE: &'static str = stringify!($name);
@@ -76,26 +26,58 @@ macro_rules! requests {
 
             impl From<$name> for Request {
                 fn from(request: $name) -> Self {
-                    Request::$name(Box::new(request))
+                    Request::new(stringify!($name), request.to_dictionary())
                 }
             }
         )*
+
+        /// Every request that this crate knows: its `RequestType` and the schema of its keys.
+        pub const REQUESTS: &[(&str, fn() -> &'static Table)] = &[$((stringify!($name), <$name as Record>::table)),*];
     };
 }
 
 each_command!(requests);
 
+/// What a command asks for, as it is sent: a type and keys. Made from a typed request, or of any type and keys for what is newer
+/// than this crate. A program carries the code of those typed requests only that it uses.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    request_type: String,
+    body: Dictionary,
+}
+
 impl Request {
+    /// A request of any type. A `RequestType` among the keys is dropped: the type given counts.
+    pub fn new(request_type: impl Into<String>, mut body: Dictionary) -> Self {
+        body.remove("RequestType");
+        Request { request_type: request_type.into(), body }
+    }
+
+    /// `RequestType`.
+    pub fn request_type(&self) -> &str {
+        &self.request_type
+    }
+
+    /// The keys of the request, without its type.
+    pub const fn body(&self) -> &Dictionary {
+        &self.body
+    }
+
+    /// The request as the typed one, when it is of that type.
+    pub fn read<R: Typed>(&self) -> Option<R> {
+        (self.request_type == R::REQUEST_TYPE).then(|| R::from_dictionary(self.body.clone()))
+    }
+
+    /// The schema of the request's keys, when this crate knows its type.
+    pub fn table(&self) -> Option<&'static Table> {
+        REQUESTS.iter().find(|(name, _)| *name == self.request_type).map(|(_, table)| table())
+    }
+
     /// The request as the dictionary under `Command`: its type, then its keys.
     pub fn to_dictionary(&self) -> Dictionary {
-        let mut entries = Dictionary::from_iter([("RequestType", self.request_type())]);
-        for (key, value) in self.body() {
-            // Only a raw body can hold a second type; the request's own is the one that counts.
-            if key != "RequestType" {
-                entries.insert(key, value);
-            }
-        }
-        entries
+        let head = [("RequestType".to_owned(), Value::from(self.request_type()))];
+        let body = self.body.iter().map(|(key, value)| (key.to_owned(), value.clone()));
+        Dictionary::from_distinct(head.into_iter().chain(body).collect())
     }
 }
 
@@ -150,7 +132,7 @@ impl Command {
         let request = extra.remove("Command").ok_or(Error::Missing("Command"))?;
         let mut body = dictionary(request, "Command")?;
         let request_type = text(&mut body, "RequestType")?;
-        Ok(Command { uuid: uuid.into(), request: Request::typed(request_type, body), extra })
+        Ok(Command { uuid: uuid.into(), request: Request::new(request_type, body), extra })
     }
 
     /// The command as a dictionary.
@@ -177,6 +159,18 @@ impl Command {
     /// [`plist::Error`] when a text cannot be written in XML.
     pub fn to_xml(&self) -> Result<Vec<u8>, plist::Error> {
         plist::to_xml(&self.to_plist())
+    }
+}
+
+impl Described for Request {
+    fn describe(&self, each: &mut dyn FnMut(&str, &[&'static Table], &Dictionary)) {
+        each("Command", self.table().as_slice(), &self.body);
+    }
+}
+
+impl Described for Command {
+    fn describe(&self, each: &mut dyn FnMut(&str, &[&'static Table], &Dictionary)) {
+        self.request.describe(each);
     }
 }
 

@@ -222,3 +222,47 @@ impl fmt::Debug for Dictionary {
         f.debug_map().entries(self.iter()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_stay_where_they_came() {
+        let mut dictionary = Dictionary::from_iter([("b", 1), ("a", 2), ("b", 3)]);
+        assert_eq!(dictionary.insert("c", "x"), None);
+        assert_eq!(dictionary.insert("a", true), Some(2.into()));
+        assert_eq!(format!("{dictionary:?}"), r#"{"b": 3, "a": true, "c": "x"}"#);
+        assert_eq!(dictionary.remove("b"), Some(3.into()));
+        assert_eq!(dictionary.remove("b"), None);
+        assert_eq!((dictionary.len(), dictionary.is_empty(), dictionary.get("b")), (2, false, None));
+        let keys: Vec<String> = dictionary.into_iter().map(|(key, _)| key).collect();
+        assert_eq!(keys, ["a", "c"]);
+    }
+
+    #[test]
+    fn equal_numbers_are_equal_values() {
+        assert_eq!(Value::from(5_u64), Value::from(5_i64));
+        assert_eq!(Value::from(u64::MAX), Value::Unsigned(u64::MAX));
+        assert_eq!(Value::from(5_u32).as_integer(), Some(5));
+        assert_eq!(Value::from(u64::MAX).as_integer(), None);
+    }
+
+    #[test]
+    fn data_is_not_shown() {
+        let token = Value::from(vec![Value::from(vec![1, 2, 3]), Value::from(0.5)]);
+        assert_eq!(format!("{token:?}"), "[<3 bytes>, 0.5]");
+    }
+
+    #[test]
+    fn each_view_fits_one_kind() {
+        let dictionary = Dictionary::from_iter([("k", 1)]);
+        assert_eq!(Value::from("x").as_str(), Some("x"));
+        assert_eq!(Value::from("x").as_data(), None);
+        assert_eq!(Value::from(vec![1]).as_data(), Some(&[1][..]));
+        assert_eq!(Value::from(true).as_boolean(), Some(true));
+        assert_eq!(Value::from(vec![Value::from(1)]).as_array(), Some(&[Value::from(1)][..]));
+        assert_eq!(Value::from(dictionary.clone()).as_dictionary(), Some(&dictionary));
+        assert_eq!(Value::from(Timestamp::MIN).kind(), "date");
+    }
+}

@@ -154,6 +154,8 @@ fn real(number: f64) -> String {
     } else if number.is_infinite() {
         if number > 0.0 { "+infinity".to_owned() } else { "-infinity".to_owned() }
     } else {
-        format!("{number:?}")
+        // Apple's tools write whole numbers without a point.
+        let digits = format!("{number:?}");
+        digits.strip_suffix(".0").map(str::to_owned).unwrap_or(digits)
     }
 }

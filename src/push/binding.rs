@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::wake::{self, Priority, Route, Wake};
-use super::{Answer, DeviceToken, Error, Format, PushCertificate, Refused, RetryPolicy, Topic, Verdict, verdict};
+use super::{Answer, DeviceToken, Error, PushCertificate, Refused, RetryPolicy, Topic, Verdict, verdict};
+use crate::ca::stored::Format;
 use crate::id::{EnrollmentId, TenantId};
 use crate::secret::Secret;
 use crate::time::Timestamp;
@@ -12,6 +13,13 @@ use crate::time::Timestamp;
 ///
 /// A binding is made and changed by `TokenUpdate`, and ended by `Authenticate` and `CheckOut`; the enrollment's record holds it. It
 /// wakes its device with a certificate of the same tenant and topic, and with no other:
+///
+/// ```compile_fail
+/// # use mdm_core::push::{Address, Binding};
+/// # fn forge(id: mdm_core::id::EnrollmentId, address: Address) -> Binding {
+/// Binding::new(id, "tenant".into(), address, mdm_core::time::Timestamp::default()) // made by an enrollment only
+/// # }
+/// ```
 ///
 /// ```compile_fail
 /// # use mdm_core::push::{Binding, DeviceToken};
@@ -33,7 +41,7 @@ use crate::time::Timestamp;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Binding {
-    format: Format<1>,
+    format: Format,
     enrollment: EnrollmentId,
     tenant: TenantId,
     topic: Topic,

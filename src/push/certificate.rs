@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Complaint, Descent, Environment, Error, Format, Refused, Topic, format};
+use super::{Complaint, Descent, Environment, Error, Refused, Topic};
+use crate::ca::stored::{self, Format};
 use crate::crypto::PublicKey;
 use crate::id::{Revision, TenantId};
 use crate::time::Timestamp;
@@ -27,11 +28,11 @@ use crate::x509::{Certificate, SerialNumber, Validity};
 /// again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PushCertificate {
-    format: Format<1>,
+    format: Format,
     tenant: TenantId,
     shared_with: BTreeSet<TenantId>,
     descent: Descent,
-    #[serde(with = "format::public_key")]
+    #[serde(with = "stored::public_key")]
     key: PublicKey,
     state: State,
     installed: Option<Installed>,
@@ -109,7 +110,7 @@ pub enum CertificateEvent {
         /// What it will hang from.
         descent: Descent,
         /// The key that it will certify.
-        #[serde(with = "format::public_key")]
+        #[serde(with = "stored::public_key")]
         key: PublicKey,
     },
     /// A certificate from elsewhere was taken over, with its key.
@@ -119,7 +120,7 @@ pub enum CertificateEvent {
         /// What it hangs from.
         descent: Descent,
         /// The key that it certifies.
-        #[serde(with = "format::public_key")]
+        #[serde(with = "stored::public_key")]
         key: PublicKey,
         /// What is known of it.
         installed: Installed,
@@ -247,7 +248,7 @@ impl PushCertificate {
     /// Marks it as not to be used any more: Apple has revoked it, or its key is lost. `None` when it is already so, or was never
     /// issued.
     pub fn revoke(&self, now: Timestamp) -> Option<CertificateDecision> {
-        let installed = self.installed.as_ref().filter(|_| self.state == State::Active)?;
+        let installed = self.in_use()?;
         let effects =
             vec![CertificateEffect::CloseConnections(installed.serial), CertificateEffect::HoldPushes(installed.topic.clone())];
         Some(self.decide(CertificateEvent::Revoked { at: now }, effects))
@@ -275,7 +276,7 @@ impl PushCertificate {
 
     /// Raises the notice of expiry that is due, each at most once. A host asks once a day.
     pub fn notice(&self, schedule: &NoticeSchedule, now: Timestamp) -> Option<CertificateDecision> {
-        let installed = self.installed.as_ref().filter(|_| self.state == State::Active)?;
+        let installed = self.in_use()?;
         let not_after = installed.validity.not_after;
         let notice = schedule.due(not_after.seconds_since(now))?;
         if self.last_notice.is_some_and(|last| last <= notice) {
@@ -340,6 +341,16 @@ impl PushCertificate {
         }
     }
 
+    /// Whether Apple's answer is awaited.
+    pub(super) fn is_requested(&self) -> bool {
+        self.state == State::Requested
+    }
+
+    /// What is known of it while it is in use: issued, and neither replaced nor revoked. It may have expired.
+    pub(super) fn in_use(&self) -> Option<&Installed> {
+        self.installed.as_ref().filter(|_| self.state == State::Active)
+    }
+
     /// Whether a tenant may push with it.
     pub(super) fn serves(&self, tenant: &TenantId) -> bool {
         self.tenant == *tenant || self.shared_with.contains(tenant)
@@ -375,7 +386,7 @@ impl PushCertificate {
         }
     }
 
-    fn decide(&self, event: CertificateEvent, effects: Vec<CertificateEffect>) -> CertificateDecision {
+    pub(super) fn decide(&self, event: CertificateEvent, effects: Vec<CertificateEffect>) -> CertificateDecision {
         CertificateDecision { record: self.clone().apply(&event), events: vec![event], effects }
     }
 

@@ -17,14 +17,18 @@ mod answer;
 mod binding;
 mod certificate;
 mod descent;
-mod format;
+mod renewal;
+mod risk;
+mod separation;
 mod token;
 mod topic;
+mod vendor;
 mod verdict;
 mod wake;
+mod waking;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use crate::time::Timestamp;
 
@@ -34,27 +38,32 @@ pub use certificate::{
     CertificateDecision, CertificateEffect, CertificateEvent, Installed, NoticeSchedule, Pause, PushCertificate, Status,
 };
 pub use descent::{AppleAccountId, Descent, DeveloperAccountId, VendorCertificateId};
-pub(crate) use format::Format;
+pub use renewal::{Renewal, SharingPolicy, TopicChange};
+pub use risk::{Estate, Exposure, Level, Node, Shared, Stake};
+pub use separation::{SeparationEvent, SeparationPlan, SeparationStep, StepProgress};
 pub use token::DeviceToken;
 pub use topic::{Environment, Topic};
+pub use vendor::SignedRequest;
 pub use verdict::{Complaint, Retirement, RetryPolicy, Verdict};
 pub use wake::{ApnsId, ParseApnsIdError, Priority, Route, Wake};
+pub use waking::{Waking, WakingEvent, WakingState, WakingStep};
 
 /// Why a certificate, a token or a topic is not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The certificate's subject has no UID, which is where the topic stands. It is no push certificate.
-    #[error("the certificate's subject has no UID (0.9.2342.19200300.100.1.1), so it names no topic")]
+    /// The certificate's subject has no UID (0.9.2342.19200300.100.1.1), or the profile no MDM payload with a `Topic`. It is no push
+    /// certificate, or no enrollment profile.
+    #[error("no topic: a certificate has it as UID in its subject, a profile in its MDM payload")]
     NoTopic,
-    /// The certificate's subject has several UIDs. Apple issues none such.
-    #[error("the certificate's subject has {found} UIDs, so its topic is ambiguous")]
+    /// The certificate's subject has several UIDs, or the profile several MDM payloads. Apple issues and takes none such.
+    #[error("{found} topics where there must be one")]
     SeveralTopics {
         /// How many there are.
         found: usize,
     },
-    /// The UID is no text.
-    #[error("the UID in the certificate's subject is not a string")]
+    /// The UID, or `Topic`, is no text.
+    #[error("the topic is not a string")]
     TopicNotText,
     /// The topic is not one of MDM.
     #[error("not a topic of MDM: it must be \"com.apple.mgmt.\" and a name, at most 255 visible ASCII characters")]
@@ -88,6 +97,46 @@ pub enum Error {
         /// The last moment.
         not_after: Timestamp,
     },
+    /// The certificate to renew with has another topic: at Apple it was created and not renewed. Every device that listens on the
+    /// present topic would be out of reach.
+    #[error(
+        "the certificate has the topic {found}, the devices listen on {current}: {stranded} enrollments could not be woken any \
+         more; renew the certificate with the Apple Account that made it, or choose to enroll every device again"
+    )]
+    TopicConflict {
+        /// The topic of the certificate in use.
+        current: Topic,
+        /// The topic of the new one.
+        found: Topic,
+        /// How many enrollments listen on the present topic.
+        stranded: u64,
+    },
+    /// The records or the policy are of different tenants.
+    #[error("the push certificate belongs to another tenant")]
+    OtherTenant,
+    /// The record does not wait for a certificate.
+    #[error("no certificate is awaited for this record")]
+    NotRequested,
+    /// The file is no request that a vendor has signed.
+    #[error("not a signed request for a push certificate: {0}")]
+    NotARequest(&'static str),
+    /// The key of a request or of a vendor is not what Apple takes.
+    #[error("push certificates and vendors need RSA keys of at least 2048 bits")]
+    RequestKey,
+    /// A signature on a request does not hold.
+    #[error("a signature on the request does not hold")]
+    RequestSignature,
+    /// The vendor's chain is not one.
+    #[error(
+        "the vendor's chain breaks at certificate {at} (the vendor's is 0): each must be valid and signed by the next, up to the root"
+    )]
+    VendorChain {
+        /// Which certificate, counted from the vendor's.
+        at: usize,
+    },
+    /// The record has no certificate in use.
+    #[error("this record has no certificate in use")]
+    NotInstalled,
 }
 
 /// Why a certificate does not wake a device.

@@ -38,17 +38,11 @@ impl ApnsId {
 impl fmt::Display for ApnsId {
     /// Lower case, as Apple asks.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let number = u128::from_be_bytes(self.0);
-        let group = |shift: u32, bits: u32| (number >> shift) & ((1_u128 << bits) - 1);
-        write!(
-            f,
-            "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
-            group(96, 32),
-            group(80, 16),
-            group(64, 16),
-            group(48, 16),
-            group(0, 48)
-        )
+        for (at, octet) in self.0.iter().enumerate() {
+            let dash = if matches!(at, 4 | 6 | 8 | 10) { "-" } else { "" };
+            write!(f, "{dash}{octet:02x}")?;
+        }
+        Ok(())
     }
 }
 

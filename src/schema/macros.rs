@@ -88,6 +88,18 @@ macro_rules! record {
                 $crate::schema::show(self, f)
             }
         }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                $crate::schema::serialize(self, serializer)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                $crate::schema::deserialize(deserializer)
+            }
+        }
     )*};
     (@shape $type:ty) => { <$type as $crate::schema::Field>::SHAPE };
     (@shape $type:ty, $shape:ident) => { $crate::schema::Shape::$shape };

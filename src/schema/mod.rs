@@ -24,19 +24,25 @@
 
 #[macro_use]
 mod macros;
-mod differ;
+mod check;
+#[rustfmt::skip]
 pub(crate) mod generated;
 mod item;
 pub(crate) mod record;
+mod serial;
 mod support;
 mod table;
+mod target;
 
-pub use differ::Mismatch;
+pub use check::{Described, Difference, Mismatch, What, check};
 pub use item::Item;
 pub use record::{Empty, Record, Slot};
 pub(crate) use record::{Field, show};
+pub use serial::JsonError;
+pub(crate) use serial::{deserialize, parse_json, serialize, to_json};
 pub use support::{Mode, Support, System, Systems, Version};
 pub use table::{Choice, Combine, Key, Presence, Rules, Scalar, Shape, Table};
+pub use target::{Channel, Enrollment, Rule, Target, Violation};
 
 /// The words that the generated tables are written in.
 pub(crate) mod words {
@@ -45,3 +51,6 @@ pub(crate) mod words {
     pub(crate) use super::table::Combine::*;
     pub(crate) use super::table::Scalar::*;
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::differ::{self, Mismatch};
+use super::check::Mismatch;
 use super::item::Item;
 use super::table::{Shape, Table};
 use crate::plist::{Dictionary, Value};
@@ -108,7 +108,7 @@ pub trait Record: Clone + Default + PartialEq {
 
     /// Every value, at any depth, that is not of the type that the schema gives its key. Such a value is in an `extra`, as it came.
     fn mismatches(&self) -> Vec<Mismatch> {
-        differ::mismatches(Self::table(), &self.to_dictionary())
+        Self::table().mismatches(&self.to_dictionary())
     }
 }
 

@@ -320,14 +320,7 @@ impl Fields {
         let subject = Name::read(tbs)?;
         let public_key = PublicKey::read(tbs)?;
         let unique_ids = [tbs.optional(Tag::context(1))?, tbs.optional(Tag::context(2))?];
-        let extensions = match tbs.optional_nested(Tag::context_constructed(3))? {
-            None => None,
-            Some(mut inner) => {
-                let extensions = Extensions::read(&mut inner)?;
-                inner.finish()?;
-                Some(extensions)
-            }
-        };
+        let extensions = Extensions::read_tagged(tbs, 3)?;
         tbs.clone().finish()?;
         if (extensions.is_some() && version < 3) || (unique_ids.iter().any(Option::is_some) && version < 2) {
             return Err(Asn1Error::field("version (too low for what follows)", version_at));

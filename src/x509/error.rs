@@ -49,6 +49,30 @@ pub enum Refusal {
     /// A signature algorithm that is unknown, or SHA-1 without [`Legacy::sha1`](crypto::Legacy::sha1).
     #[error("a signature algorithm that is not supported or not allowed")]
     Algorithm,
+    /// No certificate on offer leads to a trusted one.
+    #[error("no path to a trusted certificate")]
+    NoPath,
+    /// A certificate of the path is not valid yet.
+    #[error("a certificate that is not valid yet")]
+    NotYetValid,
+    /// A certificate of the path is not valid any more.
+    #[error("a certificate that has expired")]
+    Expired,
+    /// A certificate of the path was issued by a key that may not certify: basicConstraints or keyUsage.
+    #[error("a certificate issued by one that is no authority")]
+    NotAnAuthority,
+    /// More authorities stand below one another than an authority, or this crate, allows.
+    #[error("a path that is too long")]
+    PathLength,
+    /// A critical extension that is not known here, name constraints included.
+    #[error("a critical extension that is not known")]
+    CriticalExtension,
+    /// extKeyUsage does not allow the purpose.
+    #[error("a certificate for another purpose")]
+    Purpose,
+    /// More certificates of the same name than are tried.
+    #[error("too many certificates of the same name")]
+    TooManyCandidates,
 }
 
 impl Error {

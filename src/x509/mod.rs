@@ -9,17 +9,25 @@
 //! signature, bytes after the end. Whether a certificate *should* have been issued is not decided here; that is the authority's.
 
 mod certificate;
+mod crl;
 mod csr;
 mod error;
 mod extension;
 mod name;
+pub mod ocsp;
 pub mod oid;
+mod path;
 pub(crate) mod pem;
 mod serial;
 mod signature;
+mod standing;
 mod template;
 
 pub use certificate::{Certificate, Validity};
+pub use crl::{
+    CertificateRevocationList, CertificateScope, CrlEncoder, CrlNumber, CrlTemplate, DeltaCrlIndicator,
+    IssuingDistributionPoint, RevocationReason, RevokedEntry,
+};
 pub use csr::{Csr, ProvenCsr};
 pub use error::{Error, Refusal};
 pub use extension::{
@@ -28,6 +36,8 @@ pub use extension::{
     SubjectKeyIdentifier,
 };
 pub use name::{Attributes, Name, NameBuilder};
+pub use path::{PathRules, verify_path};
 pub use serial::{ParseSerialError, SerialNumber};
 pub use signature::accept_key;
+pub use standing::Standing;
 pub use template::{CertificateTemplate, CsrTemplate};

@@ -66,6 +66,16 @@ oids! {
     SUBJECT_ALT_NAME = [0x55, 0x1D, 0x11];
     /// id-ce-basicConstraints, 2.5.29.19.
     BASIC_CONSTRAINTS = [0x55, 0x1D, 0x13];
+    /// id-ce-cRLNumber, 2.5.29.20.
+    CRL_NUMBER = [0x55, 0x1D, 0x14];
+    /// id-ce-cRLReasons, 2.5.29.21.
+    CRL_REASON = [0x55, 0x1D, 0x15];
+    /// id-ce-invalidityDate, 2.5.29.24.
+    INVALIDITY_DATE = [0x55, 0x1D, 0x18];
+    /// id-ce-deltaCRLIndicator, 2.5.29.27.
+    DELTA_CRL_INDICATOR = [0x55, 0x1D, 0x1B];
+    /// id-ce-issuingDistributionPoint, 2.5.29.28.
+    ISSUING_DISTRIBUTION_POINT = [0x55, 0x1D, 0x1C];
     /// id-ce-nameConstraints, 2.5.29.30.
     NAME_CONSTRAINTS = [0x55, 0x1D, 0x1E];
     /// id-ce-cRLDistributionPoints, 2.5.29.31.

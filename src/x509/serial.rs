@@ -107,14 +107,14 @@ impl SerialNumber {
         Some(SerialNumber { len: u8::try_from(content.len()).ok()?, octets })
     }
 
-    /// A non-negative number from its octets.
+    /// A non-negative number from its octets, without leading zeros.
     fn from_magnitude(magnitude: &[u8]) -> Option<Self> {
-        let mut content = Vec::with_capacity(magnitude.len().saturating_add(1));
-        if magnitude.first().is_none_or(|first| first & 0x80 != 0) {
-            content.push(0);
-        }
-        content.extend_from_slice(magnitude);
-        Self::from_content(&content)
+        // An octet of zero keeps the sign away, and stands for zero itself.
+        let sign = usize::from(magnitude.first().is_none_or(|first| first & 0x80 != 0));
+        let len = magnitude.len().checked_add(sign)?;
+        let mut octets = [0; MAX_READ];
+        octets.get_mut(sign..len)?.copy_from_slice(magnitude);
+        Some(SerialNumber { len: u8::try_from(len).ok()?, octets })
     }
 
     fn negated(content: &[u8]) -> Vec<u8> {

@@ -1,11 +1,9 @@
 //! What is to be in a certificate or a request, and its bytes to sign.
 
-use super::extension::{
-    AuthorityKeyIdentifier, BasicConstraints, Extension, Extensions, KeyIdentifier, KeyUsage, SubjectKeyIdentifier,
-};
+use super::extension::{AuthorityKeyIdentifier, BasicConstraints, Extensions, KeyIdentifier, KeyUsage, SubjectKeyIdentifier};
 use super::name::is_printable;
 use super::{Certificate, Csr, Error, Name, SerialNumber, Validity, oid};
-use crate::asn1::{Oid, Reader, Tag, Writer};
+use crate::asn1::{Oid, Tag, Writer};
 use crate::crypto::{Provider, PublicKey, SignatureAlgorithm, ToBeSigned};
 use crate::secret::Secret;
 
@@ -143,26 +141,32 @@ impl CertificateTemplate {
 
 /// What RFC 5280 section 4.2 says of contents, and of contents beside one another.
 fn check_extensions(extensions: &Extensions<'_>) -> Result<(), Error> {
-    for extension in extensions.iter() {
-        let mut value = Reader::new(extension.value());
-        let whole = value.element().and_then(|_| value.finish());
-        whole.map_err(Error::malformed("extension"))?;
-    }
     const NEVER_EMPTY: [Oid<'static>; 4] =
         [oid::EXTENDED_KEY_USAGE, oid::SUBJECT_ALT_NAME, oid::CRL_DISTRIBUTION_POINTS, oid::AUTHORITY_INFO_ACCESS];
-    let empty_list = |extension: Extension<'_>| NEVER_EMPTY.contains(&extension.oid()) && extension.value() == EMPTY_SEQUENCE;
-    let usage = extensions.find::<KeyUsage>()?;
-    if usage.is_some_and(KeyUsage::is_empty) || extensions.iter().any(empty_list) {
-        return Err(Error::Misuse("an extension without content must be left out"));
+    let mut constraints = BasicConstraints::end_entity();
+    let mut usage = None;
+    for extension in extensions.iter() {
+        let mut value = extension.reader();
+        let whole = value.element().and_then(|_| value.finish());
+        whole.map_err(Error::malformed("extension"))?;
+        match extension.oid() {
+            oid::BASIC_CONSTRAINTS => constraints = extension.parse()?,
+            oid::KEY_USAGE => usage = Some(extension.parse::<KeyUsage>()?),
+            oid if NEVER_EMPTY.contains(&oid) && extension.value() == EMPTY_SEQUENCE => return Err(EMPTY_EXTENSION),
+            _ => {}
+        }
     }
-    let authority = extensions.find::<BasicConstraints>()?.is_some_and(|constraints| constraints.ca);
-    match (authority, usage.is_some_and(|usage| usage.contains(KeyUsage::KEY_CERT_SIGN))) {
+    if usage.is_some_and(KeyUsage::is_empty) {
+        return Err(EMPTY_EXTENSION);
+    }
+    match (constraints.ca, usage.is_some_and(|usage| usage.contains(KeyUsage::KEY_CERT_SIGN))) {
         (true, false) => Err(Error::Misuse("an authority needs keyUsage with keyCertSign")),
         (false, true) => Err(Error::Misuse("keyCertSign is for authorities only")),
         _ => Ok(()),
     }
 }
 
+const EMPTY_EXTENSION: Error = Error::Misuse("an extension without content must be left out");
 const EMPTY_SEQUENCE: [u8; 2] = [0x30, 0x00];
 
 /// A request to be made (RFC 2986), for clients: simulated devices, and requests to a third-party authority.

@@ -55,6 +55,10 @@ impl<'a> Emitter<'a> {
     pub fn finish(mut self, roots: &[Root<'_>]) -> String {
         for root in roots {
             self.prefix.clone_from(&root.prefix);
+            if root.name == "SkipKeys" {
+                self.skip_keys(root);
+                continue;
+            }
             let doc = format!("`{}`. {}", root.name, root.link);
             self.record(&root.name, root.kind, doc.trim_end(), root.support, root.keys);
             // Parts are written behind their root; what a part needs joins the end of the queue.
@@ -108,6 +112,21 @@ impl<'a> Emitter<'a> {
         }
         let whole = with_lists(format!("    pub struct {name} = {kind:?} "), &support_list(support), "", 4);
         let _ = write!(self.out, "\nrecord! {{\n    /// {doc}\n{whole} {{\n{rows}    }}\n}}\n");
+    }
+
+    /// The panes of Setup Assistant: not a dictionary, but the values of a list in an enrollment's profile.
+    fn skip_keys(&mut self, root: &Root<'_>) {
+        let mut rows = String::new();
+        for id in root.keys {
+            let key = &self.file.keys[id];
+            let head = format!("        {} = {:?} ", name::constant(&key.name), key.name);
+            let _ = writeln!(rows, "{},", with_lists(head, &support_list(&key.support), "", 8));
+        }
+        let _ = write!(
+            self.out,
+            "\nvalues! {{\n    /// A pane of Setup Assistant to be skipped. {}\n    pub struct SkipKey {{\n{rows}    }}\n}}\n",
+            root.link
+        );
     }
 
     fn values(&mut self, name: &str, label: &str, root: &Root<'_>, key: Id) {
@@ -343,6 +362,7 @@ fn statement(systems: &str, said: &Systems) -> String {
     let introduced = said.iter().find(|(name, _)| name == "introduced").map(|(_, value)| value[0].as_str());
     let mut out = match introduced {
         Some("n/a") => format!("never({systems})"),
+        Some("all") => format!("since({systems}, \"1.0\")"),
         Some(version) => format!("since({systems}, {version:?})"),
         None => format!("on({systems})"),
     };

@@ -21,33 +21,108 @@ pub fn area(path: &str) -> Option<&'static str> {
     AREAS.iter().find(|(prefix, _)| path.starts_with(prefix)).map(|(_, area)| *area)
 }
 
+/// The name of a list, and how a file's entry in it is told.
+type Listing = (&'static str, fn(&File) -> Option<String>);
+
 /// A module of generated files, and the list of what is in it.
 struct Family {
     module: &'static str,
-    area: &'static str,
+    member: fn(&str) -> bool,
     roots: for<'a> fn(&'a File) -> Vec<Root<'a>>,
     /// The macro that hands the list of roots to the module above, and a row of it.
-    list: Option<(&'static str, fn(&File) -> Option<String>)>,
+    list: Option<Listing>,
+    /// Cargo feature that brings the module in.
+    feature: Option<&'static str>,
 }
 
+/// The payloads that a server must write to enroll a device; they are there without the feature.
+const ENROLLMENT_PAYLOADS: &[&str] = &[
+    "mdm/profiles/com.apple.mdm.yaml",
+    "mdm/profiles/com.apple.security.acme.yaml",
+    "mdm/profiles/com.apple.security.pem.yaml",
+    "mdm/profiles/com.apple.security.pkcs1.yaml",
+    "mdm/profiles/com.apple.security.pkcs12.yaml",
+    "mdm/profiles/com.apple.security.root.yaml",
+    "mdm/profiles/com.apple.security.scep.yaml",
+];
+
+const ENVELOPES: &[&str] = &["mdm/profiles/CommonPayloadKeys.yaml", "mdm/profiles/TopLevel.yaml"];
+
+/// Documents that belong to commands.
+const COMMAND_PARTS: &[&str] = &["other/manifesturl.yaml", "other/passwordhash.yaml"];
+
+/// In the order of the generated module list.
 const FAMILIES: &[Family] = &[
     Family {
         module: "checkin",
-        area: "check-ins",
+        member: |path| path.starts_with("mdm/checkin/"),
         roots: request_and_response,
         list: Some(("each_checkin", |file| file.kind.clone())),
+        feature: None,
     },
     Family {
         module: "command",
-        area: "commands",
+        member: |path| path.starts_with("mdm/commands/"),
         roots: request_and_response,
         list: Some(("each_command", |file| {
             let name = file.kind.as_deref()?;
             let answer = if file.response.is_some() { format!("{name}Response") } else { "Empty".into() };
             Some(format!("{name} => {answer}"))
         })),
+        feature: None,
+    },
+    Family { module: "command_part", member: |path| COMMAND_PARTS.contains(&path), roots: titled, list: None, feature: None },
+    Family {
+        module: "profile",
+        member: |path| ENVELOPES.contains(&path) || ENROLLMENT_PAYLOADS.contains(&path),
+        roots: titled,
+        list: Some(("each_enrollment_payload", payload)),
+        feature: None,
+    },
+    Family {
+        module: "payload",
+        member: |path| path.starts_with("mdm/profiles/") && !ENVELOPES.contains(&path) && !ENROLLMENT_PAYLOADS.contains(&path),
+        roots: titled,
+        list: Some(("each_payload", payload)),
+        feature: Some("profiles"),
+    },
+    Family {
+        module: "protocol",
+        member: |path| path.starts_with("declarative/protocol/") || path.ends_with("declarations/declarationbase.yaml"),
+        roots: titled,
+        list: None,
+        feature: None,
+    },
+    Family {
+        module: "declaration",
+        member: |path| path.starts_with("declarative/declarations/") && !path.ends_with("/declarationbase.yaml"),
+        roots: titled,
+        list: Some(("each_declaration", |file| {
+            let kind = file.kind.as_deref().filter(|kind| !kind.starts_with("com.apple.credential."))?;
+            Some(format!("{} = {kind:?}", titled_name(file)))
+        })),
+        feature: Some("declarations"),
+    },
+    Family {
+        module: "status",
+        member: |path| path.starts_with("declarative/status/"),
+        roots: titled,
+        list: Some(("each_status", |file| Some(format!("{} = {:?}", titled_name(file), file.kind.as_deref()?)))),
+        feature: Some("declarations"),
+    },
+    Family {
+        module: "ade",
+        member: |path| path.starts_with("mdm/errors/") || path.starts_with("other/") && !COMMAND_PARTS.contains(&path),
+        roots: titled,
+        list: None,
+        feature: None,
     },
 ];
+
+fn payload(file: &File) -> Option<String> {
+    let kind = file.kind.as_deref().filter(|_| !ENVELOPES.contains(&file.path.as_str()))?;
+    Some(format!("{} = {kind:?}", titled_name(file)))
+}
 
 /// A message named by its `requesttype`, and the answer to it.
 fn request_and_response(file: &File) -> Vec<Root<'_>> {
@@ -65,6 +140,26 @@ fn request_and_response(file: &File) -> Vec<Root<'_>> {
     roots
 }
 
+/// The name of a file's type: its title as one word.
+fn titled_name(file: &File) -> String {
+    let name = name::type_name(&file.title);
+    let renamed = RENAMED.iter().find(|(path, _)| *path == file.path).map(|(_, name)| (*name).to_owned());
+    renamed.unwrap_or(if name.starts_with(|c: char| c.is_ascii_digit()) { format!("Ieee{name}") } else { name })
+}
+
+/// Files whose title is no good name.
+const RENAMED: &[(&str, &str)] =
+    &[("mdm/profiles/TopLevel.yaml", "ProfileEnvelope"), ("mdm/profiles/CommonPayloadKeys.yaml", "PayloadEnvelope")];
+
+/// A document named by its title.
+fn titled(file: &File) -> Vec<Root<'_>> {
+    let name = titled_name(file);
+    let kind = file.kind.as_deref().unwrap_or_default();
+    let slug: String = file.title.to_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
+    let link = format!("<https://developer.apple.com/documentation/devicemanagement/{slug}>");
+    vec![Root { kind, keys: &file.payload, support: &file.support, prefix: name.clone(), link, name }]
+}
+
 const HEADER: &str = "// Generated by `cargo test --test codegen`; do not edit.\n";
 
 /// Every file below `src/schema/generated`, by name.
@@ -72,9 +167,18 @@ pub fn emit(files: &[File]) -> Result<BTreeMap<String, String>, String> {
     let mut out = BTreeMap::new();
     let mut modules = String::from(HEADER);
     modules.push_str("//! Apple's schema as tables.\n\n");
+    for file in files {
+        let members = FAMILIES.iter().filter(|family| (family.member)(&file.path)).count();
+        if members != 1 {
+            return Err(format!("{} belongs to {members} modules", file.path));
+        }
+    }
     for family in FAMILIES {
+        if let Some(feature) = family.feature {
+            modules.push_str(&format!("#[cfg(feature = {feature:?})]\n"));
+        }
         modules.push_str(&format!("pub mod {};\n", family.module));
-        let members: Vec<&File> = files.iter().filter(|file| area(&file.path) == Some(family.area)).collect();
+        let members: Vec<&File> = files.iter().filter(|file| (family.member)(&file.path)).collect();
         let mut taken: BTreeSet<String> = BTreeSet::new();
         for file in &members {
             for root in (family.roots)(file) {
@@ -86,9 +190,9 @@ pub fn emit(files: &[File]) -> Result<BTreeMap<String, String>, String> {
         let mut mods = String::from(HEADER);
         let mut uses = String::new();
         let mut rows = String::new();
-        mods.push_str(&format!("//! The schema of {}.\n\n", family.area));
+        mods.push_str(&format!("//! The schema of `{}`.\n\n", family.module));
         for file in &members {
-            let module = name::module(file.stem());
+            let module = name::module(&(family.roots)(file)[0].name);
             let text = one(file, &(family.roots)(file), &mut taken);
             if out.insert(format!("{}/{module}.rs", family.module), text).is_some() {
                 return Err(format!("{}: a second file named {module}", file.path));

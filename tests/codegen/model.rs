@@ -126,11 +126,6 @@ impl File {
         }
         Ok(view.id)
     }
-
-    pub fn stem(&self) -> &str {
-        let name = self.path.rsplit('/').next().unwrap();
-        name.strip_suffix(".yaml").unwrap()
-    }
 }
 
 fn literal(view: View<'_>) -> Option<Literal> {

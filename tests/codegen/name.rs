@@ -100,9 +100,11 @@ pub fn type_name(name: &str) -> String {
     out
 }
 
-/// A file's name as a module: `information.device.yaml` as `information_device`.
-pub fn module(stem: &str) -> String {
-    let words: Vec<&str> = stem.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty()).collect();
-    let name = words.join("_").to_lowercase();
-    if KEYWORDS.contains(&name.as_str()) || name.starts_with(|c: char| c.is_ascii_digit()) { format!("{name}_") } else { name }
+/// The module of a type: `DeviceInformation` as `device_information`.
+pub fn module(name: &str) -> String {
+    let name = field(name);
+    match name.strip_prefix("r#") {
+        Some(keyword) => format!("{keyword}_"),
+        None => name,
+    }
 }

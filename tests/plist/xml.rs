@@ -388,8 +388,8 @@ fn numbers_that_are_none_have_the_names_that_apple_gives_them() {
         (f64::NAN, "nan"),
         (f64::INFINITY, "+infinity"),
         (f64::NEG_INFINITY, "-infinity"),
-        (-0.0, "-0.0"),
-        (1.0, "1.0"),
+        (-0.0, "-0"),
+        (101.0, "101"),
         (0.1, "0.1"),
         (5e-324, "5e-324"),
     ] {

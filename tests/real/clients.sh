@@ -46,18 +46,26 @@ openssl x509 -in "$work/ca.pem" -noout -subject -dates
 openssl verify -x509_strict -CAfile "$work/ca.pem" "$work/ca.pem" >/dev/null || fail "OpenSSL does not believe the CA certificate"
 ok "the CA certificate passes openssl verify -x509_strict"
 
-# --- micromdm's client, legacy path -----------------------------------------------------------------------------------------
-scepclient -private-key "$work/m.key" -certificate "$work/m.pem" -server-url "$url/scep/legacy" -challenge "$challenge" -cn "micromdm device" \
-  >"$work/m.log" 2>&1 || { cat "$work/m.log"; fail "scepclient did not enrol"; }
-openssl verify -x509_strict -CAfile "$work/ca.pem" "$work/m.pem" >/dev/null || fail "OpenSSL does not believe scepclient's certificate"
-[ "$(openssl x509 -in "$work/m.pem" -noout -pubkey)" = "$(openssl rsa -in "$work/m.key" -pubout 2>/dev/null)" ] || fail "certificate and key do not match"
-ok "scepclient enrolled: $(openssl x509 -in "$work/m.pem" -noout -subject -serial | tr '\n' ' ')"
+# scepclient keeps its request beside its key and sends it again: every run gets a folder of its own.
+mkdir "$work/m" "$work/w" "$work/s"
 
-if scepclient -private-key "$work/w.key" -certificate "$work/w.pem" -server-url "$url/scep/legacy" -challenge "wrong" -cn "stranger" >"$work/w.log" 2>&1 &&
-  [ -s "$work/w.pem" ]; then fail "a wrong challenge was accepted"; fi
+# --- micromdm's client, legacy path -----------------------------------------------------------------------------------------
+scepclient -private-key "$work/m/key" -certificate "$work/m/cert.pem" -server-url "$url/scep/legacy" -challenge "$challenge" -cn "micromdm device" \
+  >"$work/m.log" 2>&1 || { cat "$work/m.log"; fail "scepclient did not enrol"; }
+openssl verify -x509_strict -CAfile "$work/ca.pem" "$work/m/cert.pem" >/dev/null || fail "OpenSSL does not believe scepclient's certificate"
+[ "$(openssl x509 -in "$work/m/cert.pem" -noout -pubkey)" = "$(openssl rsa -in "$work/m/key" -pubout 2>/dev/null)" ] || fail "certificate and key do not match"
+# The same request again gets the same certificate.
+mv "$work/m/cert.pem" "$work/m/first.pem"
+scepclient -private-key "$work/m/key" -certificate "$work/m/cert.pem" -server-url "$url/scep/legacy" -challenge "$challenge" -cn "micromdm device" \
+  >"$work/m.log" 2>&1 || { cat "$work/m.log"; fail "scepclient did not enrol again"; }
+cmp -s "$work/m/first.pem" "$work/m/cert.pem" || fail "the same request got another certificate"
+ok "scepclient enrolled, and got the same certificate when it asked again: $(openssl x509 -in "$work/m/cert.pem" -noout -subject -serial | tr '\n' ' ')"
+
+if scepclient -private-key "$work/w/key" -certificate "$work/w/cert.pem" -server-url "$url/scep/legacy" -challenge "wrong" -cn "stranger" >"$work/w.log" 2>&1 &&
+  [ -s "$work/w/cert.pem" ]; then fail "a wrong challenge was accepted"; fi
 ok "scepclient with a wrong challenge got no certificate"
-if timeout 20 scepclient -private-key "$work/s.key" -certificate "$work/s.pem" -server-url "$url/scep" -challenge "$challenge" -cn "downgrade" >"$work/s.log" 2>&1 &&
-  [ -s "$work/s.pem" ]; then fail "single DES was accepted at the strict path"; fi
+if timeout 20 scepclient -private-key "$work/s/key" -certificate "$work/s/cert.pem" -server-url "$url/scep" -challenge "$challenge" -cn "downgrade" >"$work/s.log" 2>&1 &&
+  [ -s "$work/s/cert.pem" ]; then fail "single DES was accepted at the strict path"; fi
 ok "scepclient's single DES is refused at the strict path"
 
 # --- certmonger, strict path ------------------------------------------------------------------------------------------------
@@ -78,16 +86,16 @@ certtool --verify --load-ca-certificate "$work/ca.pem" --infile "$work/c.pem" >/
 ok "certmonger enrolled: $(openssl x509 -in "$work/c.pem" -noout -subject -serial | tr '\n' ' ')"
 
 # --- revocation -------------------------------------------------------------------------------------------------------------
-serial=$(openssl x509 -in "$work/m.pem" -noout -serial | cut -d= -f2 | tr A-F a-f)
+serial=$(openssl x509 -in "$work/m/cert.pem" -noout -serial | cut -d= -f2 | tr A-F a-f)
 curl -fsS "$url/crl" -o "$work/crl-1.der"
 openssl crl -inform DER -in "$work/crl-1.der" -out "$work/crl-1.pem"
-openssl verify -crl_check -CAfile "$work/ca.pem" -CRLfile "$work/crl-1.pem" "$work/m.pem" >/dev/null || fail "the certificate is not good before revocation"
+openssl verify -crl_check -CAfile "$work/ca.pem" -CRLfile "$work/crl-1.pem" "$work/m/cert.pem" >/dev/null || fail "the certificate is not good before revocation"
 admin -X POST "$url/admin/certificates/$serial/revoke" -H 'content-type: application/json' -d '{"reason":"keyCompromise"}' >/dev/null
 curl -fsS "$url/crl" -o "$work/crl-2.der"
 openssl crl -inform DER -in "$work/crl-2.der" -CAfile "$work/ca.pem" -noout 2>&1 | grep -q "verify OK" || fail "OpenSSL does not believe the CRL"
 openssl crl -inform DER -in "$work/crl-2.der" -out "$work/crl-2.pem"
 certtool --verify-crl --load-ca-certificate "$work/ca.pem" --infile "$work/crl-2.pem" >/dev/null || fail "GnuTLS does not believe the CRL"
-if openssl verify -crl_check -CAfile "$work/ca.pem" -CRLfile "$work/crl-2.pem" "$work/m.pem" >"$work/verify.log" 2>&1; then fail "the revoked certificate is still good"; fi
+if openssl verify -crl_check -CAfile "$work/ca.pem" -CRLfile "$work/crl-2.pem" "$work/m/cert.pem" >"$work/verify.log" 2>&1; then fail "the revoked certificate is still good"; fi
 grep -q "certificate revoked" "$work/verify.log" || { cat "$work/verify.log"; fail "revoked for another reason"; }
 number() { openssl crl -inform DER -in "$1" -noout -crlnumber | sed 's/.*=0x//; s/.*=//'; }
 [ $((16#$(number "$work/crl-2.der"))) -gt $((16#$(number "$work/crl-1.der"))) ] || fail "CRL numbers do not rise"
@@ -98,7 +106,7 @@ ok "the CRL revokes the one certificate and no other, numbers $(number "$work/cr
 kill -9 "$pid"; wait "$pid" 2>/dev/null || true
 start
 admin "$url/admin/certificates" >"$work/certificates.json"
-for file in m.pem c.pem; do
+for file in m/cert.pem c.pem; do
   wanted=$(openssl x509 -in "$work/$file" -noout -serial | cut -d= -f2 | tr A-F a-f)
   grep -q "$wanted" "$work/certificates.json" || fail "the certificate $wanted was lost"
 done

@@ -5,9 +5,9 @@ use mdm_core::cms::{self, Attribute, SignedData};
 use mdm_core::crypto::{ContentCipher, Legacy, SigningKey};
 use mdm_core::limits::Limits;
 use mdm_core::scep::{
-    CertPoll, Error, FailInfo, MessageType, Peer, PkiMessage, PkiStatus, Received, RenewalAuthority, Request, Standing,
+    CertPoll, Error, FailInfo, MessageType, Peer, PkiMessage, PkiStatus, Received, RenewalAuthority, Request,
 };
-use mdm_core::x509::{CertificateTemplate, Extensions};
+use mdm_core::x509::{CertificateTemplate, Extensions, Standing};
 
 use crate::server::{read, receive, renewal, renewal_req};
 use crate::support;
@@ -215,7 +215,7 @@ fn a_renewal_by_a_certificate_that_is_not_ours_is_refused() {
         Err(refused) => refused.error().clone(),
         Ok(_) => panic!("authorized"),
     };
-    assert_eq!(standing(&renewal(world, &world.device)), Error::Renewal(Standing::Unknown), "self-signed");
+    assert_eq!(standing(&renewal(world, &world.device)), Error::Renewal(Standing::NotIssued), "self-signed");
 
     // The name and serial number of a certificate of ours, under the device's own signature.
     let ours = world.issue(&name("Director"), world.stranger.public_key());
@@ -231,13 +231,13 @@ fn a_renewal_by_a_certificate_that_is_not_ours_is_refused() {
     };
     let twin =
         twin.to_be_signed(SigningKey::public_key(key), key.algorithm(), &world.provider).unwrap().sign_with(key).unwrap();
-    assert_eq!(standing(&renewal(world, &twin)), Error::Renewal(Standing::Unknown), "same issuer and serial number");
+    assert_eq!(standing(&renewal(world, &twin)), Error::Renewal(Standing::NotIssued), "same issuer and serial number");
 
     // The CA itself, and an RA that became a CA, are not renewed over the wire.
     let mut message = world.message(17);
     (message.signer, message.key) = (world.ca.clone(), &world.ca_key);
     message.certificates = vec![world.ca.as_der().to_vec()];
-    assert_eq!(standing(&message.sign()), Error::Renewal(Standing::Unknown), "the CA");
+    assert_eq!(standing(&message.sign()), Error::Renewal(Standing::NotIssued), "the CA");
 }
 
 #[test]
@@ -278,18 +278,26 @@ fn a_recipient_whose_key_is_not_its_certificates_is_the_hosts_fault() {
 }
 
 #[test]
-fn a_signer_that_cannot_decrypt_is_answered_with_bad_alg() {
+fn a_signer_that_cannot_decrypt_is_answered_with_bad_alg_unless_there_is_a_challenge() {
     let world = world();
     let ec = support::key(&world.provider, "scep/ec.key");
     let certificate = world.issue(&name("EC"), SigningKey::public_key(&ec));
-    let mut message = world.message(19);
-    (message.signer, message.key) = (certificate.clone(), &ec);
-    message.certificates = vec![certificate.as_der().to_vec()];
-    let request = crate::server::pkcs_req(world, &message.sign());
-    let request = request.authorize(mdm_core::scep::Challenge::AcceptWithoutChallenge).unwrap();
-    let issued = world.issue(request.csr().subject(), request.csr().public_key());
-    let refused = request.grant(&issued).unwrap_err();
-    assert_eq!(refused.into_reply().unwrap().fail_info(), Some(FailInfo::BadAlg));
+    let grant = |challenge| {
+        let csr = csr(&world.provider, &ec, challenge);
+        let mut message = world.message(19).content(Some(world.seal(csr.as_der())));
+        (message.signer, message.key) = (certificate.clone(), &ec);
+        message.certificates = vec![certificate.as_der().to_vec()];
+        let request = crate::server::pkcs_req(world, &message.sign());
+        let request = request.authorize(mdm_core::scep::Challenge::AcceptWithoutChallenge).unwrap();
+        let issued = world.issue(request.csr().subject(), request.csr().public_key());
+        request.grant(&issued)
+    };
+    assert_eq!(grant(None).unwrap_err().into_reply().unwrap().fail_info(), Some(FailInfo::BadAlg));
+    let reply = read(world, grant(Some("open sesame")).unwrap());
+    let envelope = reply.envelope(&Peer::default()).unwrap();
+    let opened = envelope.open_with_password(&"open sesame".into(), &world.provider, &Default::default()).unwrap();
+    assert_eq!(SignedData::parse(opened.expose(), &Limits::PKI).unwrap().certificates().len(), 1);
+    assert!(envelope.open_with_password(&"open says me".into(), &world.provider, &Default::default()).is_err());
 }
 
 #[test]

@@ -3,10 +3,10 @@
 use mdm_core::crypto::{DecryptionKey, Legacy, SigningKey};
 use mdm_core::scep::{
     CaCertificates, Capabilities, Capability, Challenge, Error, FailInfo, Operation, Peer, RenewalAuthority, Request, Signer,
-    Standing, client, media_type,
+    client, media_type,
 };
 use mdm_core::secret::Secret;
-use mdm_core::x509::Certificate;
+use mdm_core::x509::{Certificate, Standing};
 
 use crate::server::{receive, renewal_req};
 use crate::world::{CHALLENGE, NOW, World, name, octets, printable, validity, world, worlds};

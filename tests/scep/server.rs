@@ -5,10 +5,10 @@ use mdm_core::crypto::{ContentCipher, DecryptionKey, KeyTransport, Legacy, Signi
 use mdm_core::limits::Limits;
 use mdm_core::scep::{
     Authorized, Challenge, Error, FailInfo, Held, MessageType, Peer, PkcsReq, PkiMessage, PkiStatus, Received, Refused,
-    RenewalAuthority, RenewalReq, ReplayKey, Reply, Request, Standing, Transaction,
+    RenewalAuthority, RenewalReq, ReplayKey, Reply, Request, Transaction,
 };
 use mdm_core::secret::Secret;
-use mdm_core::x509::Certificate;
+use mdm_core::x509::{Certificate, Standing};
 
 use crate::support;
 use crate::world::{CHALLENGE, NOW, World, csr, name, octets, printable, validity, world, worlds};
@@ -146,6 +146,32 @@ fn the_request_chooses_among_the_allowed_ciphers() {
 }
 
 #[test]
+fn the_request_chooses_how_its_key_is_carried() {
+    let world = world();
+    for transport in [KeyTransport::RsaOaepSha1, KeyTransport::RsaOaepSha256] {
+        let sealed =
+            mdm_core::cms::seal(world.csr.as_der(), &[&world.ra], ContentCipher::Aes128Cbc, transport, &world.provider);
+        let body = world.message(19).content(Some(sealed.unwrap())).sign();
+        let request = pkcs_req(world, &body).authorize(Challenge::AcceptWithoutChallenge).unwrap();
+        let certificate = world.issue(request.csr().subject(), request.csr().public_key());
+        let message = read(world, request.grant(&certificate).unwrap());
+        assert_eq!(message.envelope(&Peer::default()).unwrap().key_transport(), Some(transport));
+    }
+}
+
+#[test]
+fn a_server_whose_key_cannot_decrypt_opens_with_the_challenge() {
+    let world = world();
+    let challenge = Secret::from(CHALLENGE);
+    let sealed = mdm_core::cms::seal_with_password(world.csr.as_der(), &challenge, ContentCipher::Aes128Cbc, &world.provider);
+    let body = world.message(19).content(Some(sealed.unwrap())).sign();
+    let received = || Received::parse(&body, &Peer::default(), &world.provider).unwrap();
+    let Request::PkcsReq(request) = received().open_with_password(&challenge).unwrap() else { panic!() };
+    assert!(request.authorize(Challenge::Fixed(&challenge)).is_ok());
+    assert_eq!(received().open_with_password(&Secret::from("guess")).unwrap_err().error(), &Error::Unopened);
+}
+
+#[test]
 fn broken_ciphers_are_answered_with_bad_alg_unless_the_policy_names_them() {
     let world = world();
     for (cipher, legacy) in [
@@ -242,11 +268,12 @@ fn a_renewal_is_granted_to_a_certificate_that_is_in_force() {
     let late = validity().not_after.plus_seconds(1);
     let early = validity().not_before.plus_seconds(-1);
     for (authority, standing) in [
-        (with(Standing::Revoked, NOW), Standing::Revoked),
-        (with(Standing::Revoked, late), Standing::Revoked),
-        (with(Standing::Unknown, NOW), Standing::Unknown),
-        (with(Standing::InForce, late), Standing::Expired),
-        (with(Standing::InForce, early), Standing::NotYetValid),
+        (with(Standing::Revoked(NOW), NOW), Standing::Revoked(NOW)),
+        (with(Standing::Revoked(NOW), late), Standing::Revoked(NOW)),
+        (with(Standing::Held(NOW), NOW), Standing::Held(NOW)),
+        (with(Standing::NotIssued, NOW), Standing::NotIssued),
+        (with(Standing::InForce, late), Standing::Expired(validity().not_after)),
+        (with(Standing::InForce, early), Standing::NotYet(validity().not_before)),
     ] {
         let refused = renewal_req(world, &body, &Peer::default()).authorize(&authority).unwrap_err();
         assert_eq!(refused.error(), &Error::Renewal(standing));
@@ -254,7 +281,7 @@ fn a_renewal_is_granted_to_a_certificate_that_is_in_force() {
     }
     let tolerant = Peer { expired_renewal: true, ..Peer::default() };
     assert!(renewal_req(world, &body, &tolerant).authorize(&with(Standing::InForce, late)).is_ok());
-    assert!(renewal_req(world, &body, &tolerant).authorize(&with(Standing::Revoked, late)).is_err());
+    assert!(renewal_req(world, &body, &tolerant).authorize(&with(Standing::Revoked(NOW), late)).is_err());
 }
 
 #[test]

@@ -3,3 +3,13 @@
 
 pub mod checkin;
 pub mod command;
+pub mod command_part;
+pub mod profile;
+#[cfg(feature = "profiles")]
+pub mod payload;
+pub mod protocol;
+#[cfg(feature = "declarations")]
+pub mod declaration;
+#[cfg(feature = "declarations")]
+pub mod status;
+pub mod ade;

@@ -1,6 +1,6 @@
 //! Extensions: the list, and the types that stand in it.
 
-mod access;
+pub(super) mod access;
 mod general_name;
 mod identifier;
 mod usage;
@@ -74,7 +74,7 @@ pub struct Extension<'a> {
 
 impl<'a> Extension<'a> {
     /// Extension, RFC 5280 section 4.1. An explicit `critical FALSE`, which DER forbids, is read as what it means.
-    fn read(reader: &mut Reader<'a>) -> Result<Self, Asn1Error> {
+    pub(super) fn read(reader: &mut Reader<'a>) -> Result<Self, Asn1Error> {
         let mut inner = reader.sequence()?;
         let oid = inner.oid()?;
         let critical = if inner.peek() == Some(Tag::BOOLEAN) { inner.boolean()? } else { false };
@@ -96,6 +96,11 @@ impl<'a> Extension<'a> {
     /// The content of the OCTET STRING: the value in DER.
     pub const fn value(&self) -> &'a [u8] {
         self.value.value()
+    }
+
+    /// A reader of the value.
+    pub(super) const fn reader(&self) -> Reader<'a> {
+        self.value.reader()
     }
 
     /// The value as a typed one; the caller has compared the identifier.
@@ -150,6 +155,14 @@ impl<'a> Extensions<'a> {
             Some(at) => Err(Asn1Error::field("extensions (the same one twice)", at)),
             None => Ok(extensions),
         }
+    }
+
+    /// Reads the list where it stands alone under an explicit tag, as it does in everything that is signed.
+    pub(super) fn read_tagged(reader: &mut Reader<'a>, number: u8) -> Result<Option<Self>, Asn1Error> {
+        let Some(mut explicit) = reader.optional_nested(Tag::context_constructed(number))? else { return Ok(None) };
+        let extensions = Self::read(&mut explicit)?;
+        explicit.finish()?;
+        Ok(Some(extensions))
     }
 
     /// A list that was read before.
@@ -212,7 +225,7 @@ impl<'a> Extensions<'a> {
     #[must_use]
     pub fn without(self, oid: Oid<'_>) -> Extensions<'static> {
         if self.get(oid).is_none() {
-            return Extensions { content: Cow::Owned(self.content.into_owned()), at: 0 };
+            return self.into_owned();
         }
         let mut reader = Reader::new(&self.content);
         let mut kept = Vec::with_capacity(self.content.len());
@@ -237,7 +250,7 @@ impl<'a> Extensions<'a> {
 }
 
 /// Each extension of a list that was read before, which is why an error cannot be but its end.
-pub(super) fn each(content: &[u8], at: usize) -> impl Iterator<Item = Extension<'_>> {
+pub(in crate::x509) fn each(content: &[u8], at: usize) -> impl Iterator<Item = Extension<'_>> {
     let mut reader = Reader::starting_at(content, at);
     std::iter::from_fn(move || Extension::read(&mut reader).ok())
 }

@@ -48,4 +48,34 @@ X
 openssl req -new -key leaf.key -config csr.cnf -out full.csr
 openssl req -new -newhdr -key ca.key -sha512 -subj / -out empty.csr
 openssl req -new -key weak.key -sha1 -subj '/CN=weak' -out weak.csr
-rm -f leaf.cnf csr.cnf leaf.csr
+
+
+# Revocation lists: of version 2 with every reason that openssl writes and an invalidity date, and of version 1 without entries.
+cat > ca.cnf <<'X'
+[ca]
+default_ca = authority
+[authority]
+database = index.txt
+crlnumber = crlnumber
+default_md = sha256
+default_crl_days = 7
+[list]
+authorityKeyIdentifier = keyid
+X
+printf '0C\n' > crlnumber
+{
+    printf 'R\t301231235959Z\t260101000000Z\t01\tunknown\t/CN=a\n'
+    printf 'R\t301231235959Z\t260102000000Z,keyCompromise\t02\tunknown\t/CN=b\n'
+    printf 'R\t301231235959Z\t260103000000Z,keyTime,20251224180000Z\t9C0123456789ABCDEF\tunknown\t/CN=c\n'
+    printf 'R\t301231235959Z\t260104000000Z,holdInstruction,holdInstructionReject\t04\tunknown\t/CN=d\n'
+} > index.txt
+openssl ca -config ca.cnf -gencrl -keyfile ca.key -cert ca.pem -crlexts list -out v2.crl
+: > index.txt
+sed -i '/crlnumber/d' ca.cnf
+openssl ca -config ca.cnf -gencrl -keyfile ca.key -cert ca.pem -out v1.crl
+
+# OCSP: a request about two certificates with SHA-1 and SHA-256 and a nonce, and the answer to it.
+printf 'V\t301231235959Z\t\t01\tunknown\t/CN=a\nR\t301231235959Z\t260102000000Z,keyCompromise\t02\tunknown\t/CN=b\n' > index.txt
+openssl ocsp -issuer ca.pem -serial 1 -sha256 -serial 2 -serial 3 -reqout ocsp.req.der
+openssl ocsp -index index.txt -rsigner ca.pem -rkey ca.key -CA ca.pem -ndays 7 -reqin ocsp.req.der -respout ocsp.resp.der
+rm -f leaf.cnf csr.cnf leaf.csr ca.cnf index.txt* crlnumber*

@@ -1,0 +1,232 @@
+#!/usr/bin/env bash
+# The example `inspect` says what files are: some of each kind, made here with OpenSSL, and every real capture in ../shared/samples
+# (skipped where that folder is absent) with the keys there.
+#
+# Needs: a release build of the example `inspect`; openssl, python3.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+inspect=${CARGO_TARGET_DIR:-target}/release/examples/inspect
+samples=../shared/samples
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+fail() { echo "FAILED: $*" >&2; exit 1; }
+ok() { echo "ok: $*"; }
+[ -x "$inspect" ] || fail "$inspect is not built"
+
+# run OUTPUT ARGUMENTS...: standard output, standard error and the exit code beside each other.
+run() {
+  local out=$work/$1; shift
+  local code=0
+  "$inspect" "$@" >"$out.json" 2>"$out.err" || code=$?
+  echo "$code" >"$out.code"
+}
+
+# check OUTPUT FILE... <<PYTHON: every file was read or refused in one line, and the assertions hold over `said` (by file name),
+# `refused` (by file name) and `code`.
+check() {
+  python3 - "$work/$1" "${@:2}" 3<&0 <<'PYTHON' || fail "inspect said something else about $1"
+import json, os, sys
+
+out, files = sys.argv[1], sys.argv[2:]
+code = int(open(out + ".code").read())
+said, refused = {}, {}
+for line in open(out + ".json"):
+    value = json.loads(line)
+    assert list(value)[:2] == ["file", "kind"], line
+    said[value["file"]] = value
+for line in open(out + ".err"):
+    named = [file for file in files if line.startswith("inspect: " + file + ": ")]
+    assert len(named) == 1 and named[0] not in refused, "not one clear line: " + line
+    refused[named[0]] = line
+assert sorted(list(said) + list(refused)) == sorted(files), "not every file is accounted for"
+assert code == (1 if refused else 0), code
+for file, line in refused.items():
+    assert " at byte " in line or ", in " in line, "no place in: " + line
+short = lambda found: {os.path.basename(file): value for file, value in found.items()}
+exec(open(3).read(), {"said": short(said), "refused": short(refused), "code": code, "files": files, "paths": said, "print": print})
+PYTHON
+}
+
+# --- one of each kind, made by OpenSSL ----------------------------------------------------------------------------------------
+made=$work/made
+mkdir "$made"
+(
+  cd "$made"
+  quiet() { "$@" >"$work/openssl.log" 2>&1 || { cat "$work/openssl.log"; exit 1; }; }
+  quiet openssl req -x509 -newkey rsa:2048 -noenc -keyout ca.key -out ca.pem -days 30 -subj "/O=Example/CN=Test CA" \
+    -addext "keyUsage=critical,keyCertSign,cRLSign"
+  quiet openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -keyout ec.key -out device.csr.pem -subj "/CN=device" \
+    -addext "subjectAltName=DNS:device.example"
+  quiet openssl req -in device.csr.pem -outform DER -out device.csr
+  quiet openssl x509 -req -in device.csr.pem -CA ca.pem -CAkey ca.key -set_serial 7 -days 1 -outform DER -out device.cer
+  topic=com.apple.mgmt.External.0c3e4d5f-6a7b-4c8d-9e0f-112233445566
+  quiet openssl req -x509 -key ca.key -out push.pem -days 30 -subj "/UID=$topic/CN=APSP:example/C=US"
+  quiet openssl ec -in ec.key -out sec1.key
+  quiet openssl pkey -in ca.key -traditional -out pkcs1.key
+  quiet openssl pkey -in ca.key -traditional -aes128 -passout pass:secret -out locked.key
+  quiet openssl pkey -in ca.key -outform DER -out pkcs8.der
+  touch index.txt
+  echo 01 >crlnumber
+  printf '[ca]\ndefault_ca=x\n[x]\ndatabase=index.txt\ncrlnumber=crlnumber\ndefault_md=sha256\ndefault_crl_days=7\n' >ca.cnf
+  quiet openssl ca -config ca.cnf -keyfile ca.key -cert ca.pem -revoke device.cer -crl_reason keyCompromise
+  quiet openssl ca -config ca.cnf -keyfile ca.key -cert ca.pem -gencrl -out list.pem
+  quiet openssl crl -in list.pem -outform DER -out list.crl
+  quiet openssl crl2pkcs7 -nocrl -certfile ca.pem -certfile push.pem -outform DER -out chain.p7b
+  cat >enroll.mobileconfig <<PLIST
+<?xml version="1.0" encoding="UTF-8"?>
+<plist version="1.0"><dict>
+  <key>PayloadType</key><string>Configuration</string><key>PayloadVersion</key><integer>1</integer>
+  <key>PayloadIdentifier</key><string>com.example.enroll</string><key>PayloadUUID</key><string>A</string>
+  <key>PayloadContent</key><array><dict><key>PayloadType</key><string>com.apple.security.scep</string>
+    <key>PayloadContent</key><dict><key>Challenge</key><string>hunter2-challenge</string></dict></dict></array>
+</dict></plist>
+PLIST
+  quiet openssl cms -sign -binary -nodetach -stream -in enroll.mobileconfig -signer ca.pem -inkey ca.key -outform DER -out signed.mobileconfig
+  quiet openssl cms -sign -binary -in enroll.mobileconfig -signer ca.pem -inkey ca.key -outform DER -out detached.der
+  quiet openssl cms -encrypt -binary -aes128 -in enroll.mobileconfig -outform DER -out sealed.der ca.pem
+  python3 - <<PYTHON
+import base64, plistlib
+profile = open("enroll.mobileconfig", "rb").read()
+command = {"CommandUUID": "1", "Command": {"RequestType": "InstallProfile", "Payload": profile}}
+open("command.plist", "wb").write(plistlib.dumps(command, fmt=plistlib.FMT_BINARY))
+erase = {"CommandUUID": "2", "Command": {"RequestType": "EraseDevice", "PIN": "hunter2-pin", "PreserveDataPlan": "yes", "New": 1}}
+open("erase.plist", "wb").write(plistlib.dumps(erase))
+token = {"MessageType": "TokenUpdate", "UDID": "D", "PushMagic": "hunter2-magic", "Token": b"hunter2-token", "UnlockToken": b"hunter2-unlock"}
+open("token.plist", "wb").write(plistlib.dumps(token))
+open("array.plist", "wb").write(plistlib.dumps([1, 2]))
+open("detached.b64", "wb").write(base64.encodebytes(open("detached.der", "rb").read()))
+csr = open("device.csr", "rb").read()
+open("short.csr", "wb").write(csr[:-1])
+open("odd.csr", "wb").write(csr[:7] + b"\x41" + csr[8:])
+open("deep.der", "wb").write(b"\x30\x80" * 5_000_000)
+open("deep.plist", "wb").write(b"<plist>" + b"<array>" * 1_000_000)
+open("twice.plist", "wb").write(b"<plist><dict><key>Outer</key><dict><key>A</key><true/><key>A</key><true/></dict></dict></plist>")
+open("empty", "wb").write(b" \n")
+open("noise", "wb").write(bytes(range(128, 256)))
+open("text", "wb").write(b"hello\n")
+PYTHON
+  rm -f ca.cnf index.txt* crlnumber* device.csr.pem
+)
+mapfile -t files < <(find "$made" -type f | sort)
+run made --key "$made/pkcs1.key" --cert "$made/ca.pem" --content "$made/enroll.mobileconfig" "${files[@]}"
+check made "${files[@]}" <<'PYTHON'
+kinds = {name: value["kind"] for name, value in said.items()}
+assert kinds == {
+    "ca.pem": "certificate", "device.cer": "certificate", "push.pem": "push-certificate", "device.csr": "csr", "list.pem": "crl",
+    "list.crl": "crl", "chain.p7b": "ca-certificates", "enroll.mobileconfig": "profile", "signed.mobileconfig": "profile",
+    "detached.der": "mdm-signature", "detached.b64": "mdm-signature", "sealed.der": "enveloped-data", "command.plist": "command",
+    "erase.plist": "command", "token.plist": "check-in", "array.plist": "plist", "ca.key": "private-key", "ec.key": "private-key",
+    "sec1.key": "private-key", "pkcs1.key": "private-key", "pkcs8.der": "private-key", "locked.key": "private-key",
+}, kinds
+assert said["device.cer"]["signature"] == said["list.crl"]["signature"] == said["ca.pem"]["signature"] == "verified"
+assert said["device.cer"]["verifiedAgainst"].startswith("--cert ") and said["device.cer"]["serial"] == "07"
+assert said["list.crl"]["revoked"] == 1 and said["list.crl"]["entries"][0]["serial"] == "07", said["list.crl"]
+assert said["device.csr"]["proofOfPossession"] == "verified"
+assert said["push.pem"]["topic"] == "com.apple.mgmt.External.0c3e4d5f-6a7b-4c8d-9e0f-112233445566"
+assert len(said["chain.p7b"]["certificates"]) == 2
+assert said["signed.mobileconfig"]["signed"]["signature"] == "verified" and said["detached.der"]["signature"] == "verified"
+assert said["detached.b64"]["signature"] == "verified" and said["detached.b64"]["base64"] and not said["detached.der"].get("base64")
+assert said["sealed.der"]["holds"]["kind"] == "profile"
+differs = [{"path": "Command.PreserveDataPlan", "expected": "boolean", "found": "string"}]
+assert said["erase.plist"]["mismatches"] == differs, said["erase.plist"]
+assert said["erase.plist"]["keysNotInSchema"] == 1 and said["command.plist"]["encoding"] == "binary"
+assert said["locked.key"]["encrypted"] and said["sec1.key"]["encoding"] == "SEC 1" and said["pkcs8.der"]["bits"] == 2048
+assert sorted(refused) == sorted(["short.csr", "odd.csr", "deep.der", "deep.plist", "twice.plist", "empty", "noise", "text"]), sorted(refused)
+assert "in Outer" in refused["twice.plist"], refused["twice.plist"]
+PYTHON
+! grep -q hunter2 "$work/made.json" "$work/made.err" || fail "a secret is printed: $(grep -o 'hunter2[-a-z]*' "$work/made.json" | sort -u)"
+ok "each kind is recognised, signatures verified, damage refused in one line, and no secret printed (${#files[@]} files)"
+
+run other --content "$made/ca.pem" "$made/detached.der" "$made/absent"
+grep -q '"signature":"not verified"' "$work/other.json" || fail "a signature over another body is believed"
+grep -qx "inspect: $made/absent: No such file.*" "$work/other.err" || fail "an absent file is not reported: $(cat "$work/other.err")"
+run key --key "$made/text" "$made/ca.pem"
+[ "$(cat "$work/key.code")" = 1 ] && [ "$(wc -l <"$work/key.err")" = 1 ] && [ ! -s "$work/key.json" ] || fail "a file that is no key is taken for one"
+ok "another body, an absent file and a key that is none are told"
+
+# --- real captures ------------------------------------------------------------------------------------------------------------
+if [ ! -d "$samples" ]; then
+  echo "skipped: $samples is not there, so that real captures were not read"
+  exit 0
+fi
+mapfile -t files < <(find "$samples" -type f | sort)
+keys=()
+for key in ca.key keys-micromdm-ca.key.pem keys-jscep-ca-ca.key.der keys-jscep-jscepca-client.key.der keys-strongswan-client.key.der; do
+  keys+=(--key "$samples/scep/$key")
+done
+run real "${keys[@]}" --content "$samples/mdm-signature/mdmSignatureBody2.plist" "${files[@]}"
+check real "${files[@]}" <<'PYTHON'
+folder = lambda path: path.split("/")[-2]
+kinds = {}
+for path, value in paths.items():
+    kinds.setdefault(folder(path), set()).add(value["kind"])
+everything = {}
+for path in files:
+    everything.setdefault(folder(path), []).append(path)
+for name in ["check-in", "reports", "profiles", "scep", "mdm-signature"]:
+    assert all(path in paths for path in everything[name]), "not everything in " + name + " was read"
+assert kinds["check-in"] == {"check-in"} and kinds["reports"] == {"report"} and kinds["profiles"] == {"profile"}, kinds
+assert kinds["mdm-signature"] == {"mdm-signature", "report"}, kinds
+assert kinds["scep"] == {"scep-message", "certificate", "ca-capabilities", "private-key"}, kinds
+
+# Every message is of the type that its file is named after.
+for path in everything["check-in"]:
+    name = path.split("/")[-1]
+    value = paths[path]
+    assert name.startswith(value["messageType"]) and value["typed"] and not value["mismatches"], value
+    assert "id" in value["enrollment"], value
+assert said["TokenUpdate-macOS-10.12.2-user.xml"]["enrollment"]["kind"] == "User"
+for path in everything["reports"]:
+    name = path.split("/")[-1]
+    value = paths[path]
+    assert name.startswith(value.get("requestType") or value["status"]) and value["typed"] and not value["mismatches"], value
+
+# Property lists: what must be refused is, the rest is read or refused with its place (checked above).
+for path in everything["plist"]:
+    name = path.split("/")[-1]
+    assert name in refused or said[name]["kind"] == "plist", name
+    assert ".failure." not in name or name in refused, name + " was read"
+assert {"valid.plist", "comment.plist", "no-doctype.plist", "no-both.plist"} <= set(said)
+
+# Signatures: all of them but the reply of NDES, which brings no certificate.
+assert said["mdmSignatureHeader2.b64"]["signature"] == "verified", said["mdmSignatureHeader2.b64"]
+messages = {name: value for name, value in said.items() if value["kind"] == "scep-message"}
+for name, value in messages.items():
+    verified = "not verified" if "ndes" in name else "verified"
+    assert value["signature"] == verified, value
+    opened = value.get("envelope", {}).get("openedWith")
+    if name.endswith("-req.der") or name == "micromdm-PKCSReq.der":
+        assert opened, name + " was not opened"
+        if "unreadable" in value:
+            # A device's request that says version 2, where RFC 2986 has 0 and nothing else.
+            assert name == "micromdm-PKCSReq.der" and "version" in value["unreadable"], value
+            print("note: the request in " + name + " was opened and not read: " + value["unreadable"])
+        else:
+            assert value["csr"]["proofOfPossession"] == "verified", value
+    elif value["pkiStatus"]["name"] == "SUCCESS":
+        assert opened and len(value["certificates"]) == 1, value
+assert len(messages) == 9, sorted(messages)
+assert [messages[name]["pkiStatus"]["name"] for name in sorted(messages) if "resp" in name] == ["SUCCESS", "PENDING", "FAILURE", "SUCCESS"]
+assert messages["strongswan6.0.6-micromdm-07-PKIOperation-req.der"]["messageType"] == {"name": "RenewalReq", "number": 17}
+PYTHON
+ok "samples: $(wc -l <"$work/real.json") files read, $(wc -l <"$work/real.err") refused with their place"
+
+# --- damaged captures: one line each, on one of the two outputs -----------------------------------------------------------------
+python3 - "$work/damaged" "${files[@]}" <<'PYTHON'
+import os, sys
+into, files = sys.argv[1], sys.argv[2:]
+os.mkdir(into)
+for number, path in enumerate(files):
+    octets = open(path, "rb").read()
+    for step in range(16):
+        at = len(octets) * step // 16
+        open(f"{into}/{number}-cut-{step}", "wb").write(octets[:at])
+        open(f"{into}/{number}-flip-{step}", "wb").write(octets[:at] + bytes([octets[at] ^ 1 << step % 8]) + octets[at + 1:])
+PYTHON
+mapfile -t files < <(find "$work/damaged" -type f | sort)
+run damaged "${keys[@]}" "${files[@]}"
+[ "$(cat "$work/damaged.code")" = 1 ] || fail "damaged captures: exit code $(cat "$work/damaged.code")"
+[ "$(cat "$work/damaged.json" "$work/damaged.err" | wc -l)" = "${#files[@]}" ] || fail "damaged captures: not one line each"
+! grep -v '^inspect: ' "$work/damaged.err" || fail "damaged captures: something else than an error"
+ok "damaged captures: ${#files[@]} files, one line each"
