@@ -30,6 +30,7 @@ pub use content::CbcCiphers;
 pub(crate) use content::decrypt_padded;
 pub use digest::ShaDigests;
 pub use key::{DecryptionKey, KeyKind, PublicKey, PublicKeyKind, SigningKey, SoftwareKey};
+pub(crate) use pkcs8::to_pkcs8;
 pub use provider::{ContentCiphers, Digest, DigestContext, Digests, KeyWrapping, Keys, Provider, Random, Verifier};
 pub use signing::ToBeSigned;
 

@@ -6,7 +6,7 @@ use crate::asn1::{Error as Asn1Error, Reader, Tag, Writer};
 use crate::secret::Secret;
 
 /// Brings a PKCS#1 or SEC 1 private key into PKCS#8, and leaves PKCS#8 as it is.
-pub(super) fn to_pkcs8(der: &Secret) -> Result<Secret, Error> {
+pub(crate) fn to_pkcs8(der: &Secret) -> Result<Secret, Error> {
     let shape = || -> Result<Option<(bool, Vec<u8>)>, Asn1Error> {
         let mut outer = Reader::new(der.expose());
         let mut key = outer.sequence()?;

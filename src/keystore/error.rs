@@ -22,6 +22,12 @@ pub enum Error {
         /// What is wrong with it, and at which byte.
         error: asn1::Error,
     },
+    /// The PEM block that begins in this line, counted from 1, does not end or is not base64.
+    #[error("the PEM block that begins in line {line} is damaged or truncated")]
+    Pem {
+        /// The line.
+        line: usize,
+    },
     /// A certificate in the store is not one.
     #[error("in the store: {0}")]
     Certificate(x509::Error),

@@ -142,7 +142,7 @@ impl KeyStore {
     ///
     /// # Errors
     /// [`Error::Misuse`] when the password is empty or not printable ASCII (Java reads no other), when the iterations are too few,
-    /// or when the store holds what would not read back the same; [`Error::Crypto`] when there is no randomness.
+    /// when a key is not PKCS#8, or when the store holds what would not read back the same; [`Error::Crypto`] when there is no randomness.
     pub fn to_pkcs12(&self, password: &Secret, protection: Protection, provider: &Provider) -> Result<Vec<u8>, Error> {
         pkcs12::write(self, password, protection, provider)
     }

@@ -1,9 +1,9 @@
 //! Private keys on their own: PKCS#8 under a password, and the PEM files that programs keep keys in.
 
 use crate::asn1::{self, Reader, Tag, Writer};
-use crate::crypto::{ContentCipher, Provider};
+use crate::crypto::{ContentCipher, Provider, to_pkcs8};
 use crate::secret::Secret;
-use crate::x509::pem;
+use crate::x509::{self, pem};
 
 use super::encryption::{Encryption, Opening, Sealing};
 use super::{Error, Policy, Protection, check_password, derivation};
@@ -45,10 +45,11 @@ impl EncryptedPrivateKey {
     /// Encrypts a PKCS#8 key: PBES2 (RFC 8018 section 6.2) with PBKDF2 over HMAC-SHA-256, and AES-256 in CBC mode.
     ///
     /// # Errors
-    /// [`Error::Misuse`] when the password is empty or not printable ASCII, or the iterations are too few;
+    /// [`Error::Misuse`] when the key is not PKCS#8, the password is empty or not printable ASCII, or the iterations are too few;
     /// [`Error::Crypto`] when there is no randomness.
     pub fn seal(key: &Secret, password: &Secret, protection: Protection, provider: &Provider) -> Result<Self, Error> {
         check_password(password, protection)?;
+        check_key(key)?;
         let content = Sealing::new(password, protection, provider)?.seal(key.expose(), Tag::OCTET_STRING, provider)?;
         Ok(EncryptedPrivateKey { der: Writer::build(|w| w.element(Tag::SEQUENCE, &content)) })
     }
@@ -117,28 +118,44 @@ pub(super) fn is_private_key(plain: &Secret) -> bool {
     read().is_ok()
 }
 
+/// What is written must be what is_private_key finds when it is read.
+pub(super) fn check_key(key: &Secret) -> Result<(), Error> {
+    if is_private_key(key) { Ok(()) } else { Err(Error::Misuse("a private key must be PKCS#8 in DER")) }
+}
+
 /// Reads a private key as programs keep it: PEM or DER; PKCS#8 plain or encrypted, PKCS#1 or SEC 1; and PEM that OpenSSL encrypted
 /// in its old way (`Proc-Type: 4,ENCRYPTED`), with AES, or with 3DES or DES where the policy allows old ciphers. Of a PEM text the
-/// first private key is taken. What comes out is what [`Provider::load`] takes.
+/// first private key is taken. What comes out is PKCS#8 in DER.
 ///
 /// The old way has no checksum: a wrong password is known by what comes out being no key.
 ///
 /// # Errors
 /// [`Error::Format`] when there is no private key, [`Error::Password`], [`Error::Unsupported`], [`Error::Refused`],
-/// [`Error::Malformed`].
+/// [`Error::Malformed`], [`Error::Pem`]; [`Error::Crypto`] when an old form leaves out what PKCS#8 must say.
 pub fn private_key(bytes: &[u8], password: &Secret, policy: &Policy, provider: &Provider) -> Result<Secret, Error> {
     if bytes.len() > policy.limits.max_bytes {
         let error = asn1::Error::new(asn1::ErrorKind::TooLong(policy.limits.max_bytes), 0);
         return Err(Error::Malformed { what: "the private key", error });
     }
+    Ok(to_pkcs8(&read_any(bytes, password, policy, provider)?)?)
+}
+
+fn read_any(bytes: &[u8], password: &Secret, policy: &Policy, provider: &Provider) -> Result<Secret, Error> {
     if bytes.first() == Some(&Tag::SEQUENCE.octet()) {
         return from_der(bytes, password, policy, provider);
     }
-    let block = pem::Blocks::new(&LABELS, bytes).next_block().ok_or(Error::Format)?.map_err(Error::Certificate)?;
+    let block = pem::Blocks::new(&LABELS, bytes).next_block().ok_or(Error::Format)?.map_err(of_pem)?;
     let body = Secret::new(block.body);
     match encrypted_headers(&block.headers)? {
         Some((cipher, iv)) => legacy(cipher, &iv, &body, password, policy, provider),
         None => from_der(body.expose(), password, policy, provider),
+    }
+}
+
+fn of_pem(error: x509::Error) -> Error {
+    match error {
+        x509::Error::Pem { line, .. } => Error::Pem { line },
+        error => Error::Certificate(error),
     }
 }
 

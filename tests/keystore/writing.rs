@@ -28,6 +28,11 @@ fn six_hundred_thousand_iterations_guard_all_that_is_written() {
     assert_eq!(open("gnutls.p12", PASSWORD, &Policy::MODERN).unwrap(), store);
 }
 
+/// RSAPrivateKey, as far as it differs from PKCS#8.
+fn private_key_of_pkcs1() -> Secret {
+    Secret::new(vec![0x30, 6, 2, 1, 0, 2, 1, 5])
+}
+
 #[test]
 fn what_would_not_read_back_is_not_written() {
     let (provider, password) = (provider(), Secret::from(PASSWORD));
@@ -44,10 +49,14 @@ fn what_would_not_read_back_is_not_written() {
     let mut shorter = backup();
     shorter.entries[1].chain.pop();
     let stateless = KeyStore { state: Some(Secret::from("x")), ..KeyStore::default() };
-    for store in [unlinked, double, shorter, stateless] {
+    let mut keyless = backup();
+    keyless.entries[0].key = private_key_of_pkcs1();
+    for store in [unlinked, double, shorter, stateless, keyless] {
         assert!(matches!(write(&store, &password, cheap), Err(Error::Misuse(_))), "{store:?}");
     }
-    assert!(matches!(EncryptedPrivateKey::seal(&key("ca"), &Secret::default(), cheap, &provider), Err(Error::Misuse(_))));
+    let seal = |key: &Secret, password: &Secret| EncryptedPrivateKey::seal(key, password, cheap, &provider);
+    assert!(matches!(seal(&key("ca"), &Secret::default()), Err(Error::Misuse(_))));
+    assert!(matches!(seal(&private_key_of_pkcs1(), &password), Err(Error::Misuse(_))));
 }
 
 #[test]

@@ -152,15 +152,29 @@ impl Walk<'_, '_> {
             b'I' | b'F' => Field::Octets(4),
             b'J' | b'D' => Field::Octets(8),
             b'[' | b'L' => {
-                // The name of its type is a string like any other.
-                self.value()?;
+                self.type_name()?;
                 Field::Reference
             }
             _ => return Err(unknown(at)),
         })
     }
 
-    /// A string, an array of bytes, something seen before, or nothing.
+    /// The name of a field's type: a string, or one that stood before.
+    fn type_name(&mut self) -> Result<(), Error> {
+        let at = self.reader.at();
+        match self.reader.u8()? {
+            STRING => self.string(),
+            REFERENCE => self.referred().map(|_| ()),
+            _ => Err(unknown(at)),
+        }
+    }
+
+    fn string(&mut self) -> Result<(), Error> {
+        self.remember(Handle::Other)?;
+        self.reader.short_counted().map(|_| ())
+    }
+
+    /// A string, an array of bytes, something that stood before, or nothing.
     fn value(&mut self) -> Result<(), Error> {
         let at = self.reader.at();
         match self.reader.u8()? {
@@ -168,10 +182,7 @@ impl Walk<'_, '_> {
             REFERENCE => {
                 self.referred()?;
             }
-            STRING => {
-                self.remember(Handle::Other)?;
-                self.reader.short_counted()?;
-            }
+            STRING => self.string()?,
             ARRAY => {
                 // Of bytes: no other occurs in a sealed key, and behind another the walk would find nothing that it knows.
                 self.class()?;

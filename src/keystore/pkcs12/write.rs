@@ -2,6 +2,7 @@
 
 use super::super::encryption::Sealing;
 use super::super::pairing::{CertificateBag, KeyBag, pair};
+use super::super::private_key::check_key;
 use super::super::{Error, KeyStore, Protection, check_password};
 use super::{
     CERTIFICATE_BAG, DATA, ENCRYPTED_DATA, FRIENDLY_NAME, LOCAL_KEY_ID, SHROUDED_KEY_BAG, STATE, X509_CERTIFICATE, mac,
@@ -19,6 +20,7 @@ pub(in crate::keystore) fn write(
     provider: &Provider,
 ) -> Result<Vec<u8>, Error> {
     check_password(password, protection)?;
+    store.entries.iter().try_for_each(|entry| check_key(&entry.key))?;
     let (keys, certificates) = bags(store, provider);
     if store.state.is_some() && certificates.is_empty() {
         return Err(Error::Misuse("a state is carried beside a certificate, and there is none"));
