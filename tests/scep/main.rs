@@ -10,6 +10,7 @@ mod attacks;
 mod challenges;
 mod client;
 mod damage;
+mod lossy;
 mod proxy;
 mod server;
 mod world;

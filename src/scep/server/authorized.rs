@@ -1,11 +1,11 @@
 //! A request that may be granted.
 
 use super::poll::Held;
-use super::received::{Received, Transaction};
+use super::received::Received;
 use super::reply::{Refused, Reply};
 use crate::cms;
 use crate::crypto::{self, ContentCipher, KeyTransport, PublicKeyKind};
-use crate::scep::{Error, FailInfo, TransactionId};
+use crate::scep::Error;
 use crate::secret::Secret;
 use crate::x509::{Certificate, ProvenCsr};
 
@@ -17,25 +17,16 @@ pub struct Authorized {
     pub(super) challenge: Option<Secret>,
 }
 
+sender!(Authorized);
+
 impl Authorized {
+    fn received(&self) -> &Received {
+        &self.received
+    }
+
     /// The request for a certificate, proven to come from the holder of its key: what an authority issues for.
     pub fn csr(&self) -> &ProvenCsr {
         &self.csr
-    }
-
-    /// The certificate whose key signed the request, to which the answer will be encrypted.
-    pub fn signer(&self) -> &Certificate {
-        self.received.signer()
-    }
-
-    /// The client's name for the operation.
-    pub fn transaction_id(&self) -> &TransactionId {
-        self.received.transaction_id()
-    }
-
-    /// The operation and the key that runs it.
-    pub fn transaction(&self) -> Transaction {
-        self.received.transaction()
     }
 
     /// Hands the certificate out: alone in its bag, since Apple's client pairs the first certificate with its key, and encrypted to
@@ -55,11 +46,6 @@ impl Authorized {
     /// Gives the request up for this reason.
     pub fn refused(self, error: Error) -> Refused {
         self.received.refused(error)
-    }
-
-    /// Denies the request after all.
-    pub fn deny(self, reason: FailInfo) -> Reply {
-        Reply::failure(self.received.exchange(), reason)
     }
 
     /// Leaves the request undecided: the record to store, and the reply that tells the client to poll.

@@ -4,13 +4,19 @@ use super::authorized::grant;
 use super::received::Received;
 use super::reply::{Refused, Reply};
 use crate::cms;
-use crate::scep::{Error, FailInfo};
+use crate::scep::Error;
 use crate::x509::{Certificate, Name, SerialNumber};
 
 /// The accessors that both share.
 macro_rules! lookup {
     ($name:ident) => {
+        sender!($name);
+
         impl $name {
+            fn received(&self) -> &Received {
+                &self.received
+            }
+
             /// The issuer of the certificate in question.
             pub fn issuer(&self) -> &Name {
                 &self.issuer
@@ -19,16 +25,6 @@ macro_rules! lookup {
             /// The serial number of the certificate in question.
             pub fn serial(&self) -> &SerialNumber {
                 &self.serial
-            }
-
-            /// The certificate whose key signed the request, to which the answer will be encrypted.
-            pub fn signer(&self) -> &Certificate {
-                self.received.signer()
-            }
-
-            /// Denies the request: [`FailInfo::BadCertId`] when there is no such certificate.
-            pub fn deny(self, reason: FailInfo) -> Reply {
-                Reply::failure(self.received.exchange(), reason)
             }
         }
     };

@@ -171,6 +171,10 @@ impl Received {
 
     /// Denies the request unopened.
     pub fn deny(self, reason: FailInfo) -> Reply {
+        self.deny_because_of(reason)
+    }
+
+    pub(super) fn deny_because_of(&self, reason: FailInfo) -> Reply {
         Reply::failure(self.exchange(), reason)
     }
 

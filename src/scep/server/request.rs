@@ -3,10 +3,10 @@
 use super::authorized::Authorized;
 use super::lookup::{GetCert, GetCrl};
 use super::poll::{CertPoll, Held};
-use super::received::{Received, ReplayKey, Transaction};
+use super::received::Received;
 use super::reply::{Refused, Reply};
 use crate::asn1::{Error as Asn1Error, Reader};
-use crate::scep::{Challenge, Error, FailInfo, MessageType, TransactionId};
+use crate::scep::{Challenge, Error, MessageType};
 use crate::secret::Secret;
 use crate::time::Timestamp;
 use crate::x509::{Certificate, Csr, Name, ProvenCsr, SerialNumber, Standing};
@@ -70,6 +70,8 @@ impl Opened {
     }
 }
 
+sender!(Request);
+
 impl Request {
     pub(super) fn new(received: Received, content: Opened) -> Self {
         let received = Box::new(received);
@@ -100,21 +102,6 @@ impl Request {
     pub fn message_type(&self) -> MessageType {
         self.received().message_type()
     }
-
-    /// The client's name for the operation.
-    pub fn transaction_id(&self) -> &TransactionId {
-        self.received().transaction_id()
-    }
-
-    /// The certificate whose key signed the request.
-    pub fn signer(&self) -> &Certificate {
-        self.received().signer()
-    }
-
-    /// Denies the request, whatever it is.
-    pub fn deny(self, reason: FailInfo) -> Reply {
-        Reply::failure(self.received().exchange(), reason)
-    }
 }
 
 /// What PKCSReq and RenewalReq have in common.
@@ -138,7 +125,13 @@ impl Enrolling {
 /// The accessors and decisions that PKCSReq and RenewalReq share.
 macro_rules! enrolling {
     ($name:ident) => {
+        sender!($name);
+
         impl $name {
+            fn received(&self) -> &Received {
+                &self.0.received
+            }
+
             /// The request for a certificate, to decide with. It becomes a [`ProvenCsr`], from which a certificate can be made,
             /// with the authorisation.
             pub fn csr(&self) -> &Csr {
@@ -148,31 +141,6 @@ macro_rules! enrolling {
             /// The challenge that came with the request.
             pub fn challenge(&self) -> Option<&Secret> {
                 self.0.challenge.as_ref()
-            }
-
-            /// The certificate whose key signed the request, to which the answer will be encrypted.
-            pub fn signer(&self) -> &Certificate {
-                self.0.received.signer()
-            }
-
-            /// The client's name for the operation.
-            pub fn transaction_id(&self) -> &TransactionId {
-                self.0.received.transaction_id()
-            }
-
-            /// The operation and the key that runs it.
-            pub fn transaction(&self) -> Transaction {
-                self.0.received.transaction()
-            }
-
-            /// What tells this message from every other.
-            pub fn replay_key(&self) -> ReplayKey {
-                self.0.received.replay_key()
-            }
-
-            /// Denies the request.
-            pub fn deny(self, reason: FailInfo) -> Reply {
-                Reply::failure(self.0.received.exchange(), reason)
             }
 
             /// Leaves the request undecided: the record to store, and the reply that tells the client to poll.
