@@ -12,8 +12,7 @@ use mdm_core::checkin::{Authenticate, CheckIn, TokenUpdate};
 use mdm_core::enrollment::{Contact, Enrollment, Fingerprint, Identity};
 use mdm_core::push::{Answer, Binding, Descent, Environment, Estate, Installed, Node, PushCertificate, RetryPolicy, Stake};
 use mdm_core::time::Timestamp;
-use mdm_core::x509::Certificate;
-use mdm_core::x509::Standing;
+use mdm_core::x509::{Certificate, Standing};
 
 const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
 

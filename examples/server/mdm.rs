@@ -207,25 +207,18 @@ impl<'a, 'b> Conversation<'a, 'b> {
     ) -> Result<(), Failure> {
         let now = host::now();
         match effect {
-            Effect::ClearQueue { enrollment, users } => {
-                let channels = match users {
-                    true => self.batch.list::<Enrollment>(&enrollment.device().to_string())?,
-                    false => self.batch.load::<Enrollment>(&enrollment.to_string())?.into_iter().collect(),
-                };
-                for channel in channels {
-                    for command in self.batch.list_open::<QueuedCommand>(&channel.id().to_string())? {
-                        command.cancel(now).iter().try_for_each(|step| keep_command(self.batch, step))?;
-                    }
+            Effect::ClearQueue { enrollment, generation } => {
+                for command in self.batch.list_open::<QueuedCommand>(&enrollment.to_string())? {
+                    command.cancel_ended(generation, now).iter().try_for_each(|step| keep_command(self.batch, step))?;
                 }
             }
-            Effect::DisableUserChannels { device } => {
+            Effect::DisableUserChannels { device, generation } => {
                 let channels = self.batch.list::<Enrollment>(&device.to_string())?;
-                let users = channels.iter().filter(|channel| channel.id().kind().is_user_channel());
-                outcomes.extend(users.filter_map(|user| user.disable(now)));
+                outcomes.extend(channels.iter().filter_map(|channel| channel.disable_with_device(generation, now)));
             }
-            Effect::Displace { enrollment } => {
+            Effect::Displace { enrollment, token } => {
                 let older = self.batch.load::<Enrollment>(&enrollment.to_string())?;
-                outcomes.extend(older.and_then(|older| older.displace(now)));
+                outcomes.extend(older.and_then(|older| older.displace(&token, now)));
             }
             Effect::ReleaseIdentity(fingerprint) => release_identity(self.host, self.batch, fingerprint)?,
             Effect::FinishSetup => {

@@ -111,7 +111,7 @@ impl Enrollment {
         }
         if self.id.kind().is_user_channel() {
             let device = device_of(&self.id, contact)?;
-            if device.generation != self.generation {
+            if self.device_generation != Some(device.generation) {
                 return Err(Error::NotEnrolled);
             }
             return Ok(Draft::new(self));
@@ -170,18 +170,18 @@ impl Enrollment {
             let draft = Draft::new(self).happened(Event::Renewed { at: now, identity });
             return Ok(release(draft, self.identity, identity).reply(Reply::Empty));
         }
-        Ok(restart(Draft::new(self), beginning, identity).reply(Reply::Empty))
+        Ok(restart(Draft::new(self), beginning, Some(identity)).reply(Reply::Empty))
     }
 
     fn token_update(&self, update: &TokenUpdate, contact: &Contact<'_>, now: Timestamp) -> Result<Outcome, Error> {
         let draft = if self.id.kind().is_user_channel() {
             let device = device_of(&self.id, contact)?;
             let draft = Draft::new(self);
-            if self.state.is_live() && device.generation == self.generation {
+            if self.state.is_live() && self.device_generation == Some(device.generation) {
                 draft
             } else {
                 // A user has no Authenticate: the channel begins anew with the token.
-                draft.happened(Event::Began(appearance(&self.id, device, now)))
+                restart(draft, appearance(&self.id, device, self.generation.saturating_add(1), now), None)
             }
         } else {
             self.restarted_if_erased(self.admit(contact, now)?, update, now)
@@ -197,7 +197,7 @@ impl Enrollment {
             Some(identity) => {
                 let (id, tenant, topic) = (self.id.clone(), self.tenant.clone(), self.topic.clone());
                 let generation = self.generation.saturating_add(1);
-                restart(draft, Beginning::Device { at: now, id, tenant, topic, identity, generation }, identity)
+                restart(draft, Beginning::Device { at: now, id, tenant, topic, identity, generation }, Some(identity))
             }
         }
     }
@@ -258,9 +258,15 @@ impl Enrollment {
         managed.then(|| Draft::new(self).happened(event).reply(Reply::Empty))
     }
 
-    /// Ends it by the host's decision, or a user's channel because the device's has ended. `None` when it has ended already.
+    /// Ends it by the host's decision. `None` when it has ended already.
     pub fn disable(&self, now: Timestamp) -> Option<Outcome> {
         self.state.is_live().then(|| end(Draft::new(self), Event::Disabled { at: now }).reply(Reply::Empty))
+    }
+
+    /// Ends a user's channel because this generation of the device's enrollment has ended ([`Effect::DisableUserChannels`]). `None`
+    /// when it has ended already, belongs to a later one, or is no user's channel.
+    pub fn disable_with_device(&self, generation: u32, now: Timestamp) -> Option<Outcome> {
+        self.device_generation.filter(|own| *own <= generation).and_then(|_| self.disable(now))
     }
 }
 
@@ -312,15 +318,15 @@ fn begin_user(message: &CheckIn, id: EnrollmentId, contact: &Contact<'_>, now: T
         CheckIn::UserAuthenticate(_) => user_authenticate(&id, contact),
         CheckIn::TokenUpdate(update) => {
             let device = device_of(&id, contact)?;
-            update_token(Draft::begin(appearance(&id, device, now)), update, contact, now)
+            update_token(Draft::begin(appearance(&id, device, 1, now)), update, contact, now)
         }
         _ => Err(Error::NotEnrolled),
     }
 }
 
-fn appearance(id: &EnrollmentId, device: &Enrollment, now: Timestamp) -> Beginning {
+fn appearance(id: &EnrollmentId, device: &Enrollment, generation: u32, now: Timestamp) -> Beginning {
     let (tenant, topic) = (device.tenant.clone(), device.topic.clone());
-    Beginning::User { at: now, id: id.clone(), tenant, topic, generation: device.generation }
+    Beginning::User { at: now, id: id.clone(), tenant, topic, generation, device_generation: device.generation }
 }
 
 /// The device under a user's channel: managed, of the tenant, and with the identity that speaks.
@@ -350,9 +356,10 @@ fn update_token(draft: Draft, update: &TokenUpdate, contact: &Contact<'_>, now: 
     // An empty token is none: it must not take the place of one that works.
     let unlock_token = update.unlock_token.clone().filter(|token| !token.is_empty());
     let awaiting_configuration = update.awaiting_configuration;
+    let token = address.token().clone();
     let mut draft = draft.happened(Event::TokenUpdated { at: now, address, unlock_token, awaiting_configuration });
     if let Some(enrollment) = displaced {
-        draft = draft.effect(Effect::Displace { enrollment });
+        draft = draft.effect(Effect::Displace { enrollment, token });
     }
     if draft.record.awaiting_configuration && !awaited {
         draft = draft.effect(Effect::FinishSetup);
@@ -388,30 +395,30 @@ fn user_authenticate(id: &EnrollmentId, contact: &Contact<'_>) -> Result<Outcome
 }
 
 /// A reset: what hangs from the old enrollment is void.
-fn restart(draft: Draft, beginning: Beginning, identity: Fingerprint) -> Draft {
-    let Enrollment { id, state, identity: bound, announced, .. } = draft.record.clone();
-    let mut draft = draft.happened(Event::Began(beginning));
-    if state.is_live() {
-        draft = draft
-            .effect(Effect::ClearQueue { enrollment: id.clone(), users: true })
-            .effect(Effect::DisableUserChannels { device: id });
-    }
-    draft = release(draft, bound, identity);
-    release(draft, announced, identity)
+fn restart(draft: Draft, beginning: Beginning, identity: Option<Fingerprint>) -> Draft {
+    let old = draft.record.clone();
+    let draft = draft.happened(Event::Began(beginning));
+    // What had ended already has been cleared then.
+    let draft = if old.state.is_live() { clear(draft, &old) } else { draft };
+    let replaced = old.identity.into_iter().chain(old.announced).filter(|old| Some(*old) != identity);
+    replaced.fold(draft, |draft, old| draft.effect(Effect::ReleaseIdentity(old)))
 }
 
 /// The end of a channel, with all that hangs from it.
 fn end(draft: Draft, event: Event) -> Draft {
-    let Enrollment { id, identity, announced, .. } = draft.record.clone();
-    let users = !id.kind().is_user_channel();
-    let mut draft = draft.happened(event).effect(Effect::ClearQueue { enrollment: id.clone(), users });
-    if users {
-        draft = draft.effect(Effect::DisableUserChannels { device: id });
+    let old = draft.record.clone();
+    let draft = clear(draft.happened(event), &old);
+    old.identity.into_iter().chain(old.announced).fold(draft, |draft, old| draft.effect(Effect::ReleaseIdentity(old)))
+}
+
+/// The queue of a generation that has ended, and the users on the device.
+fn clear(draft: Draft, old: &Enrollment) -> Draft {
+    let generation = old.generation;
+    let draft = draft.effect(Effect::ClearQueue { enrollment: old.id.clone(), generation });
+    if old.id.kind().is_user_channel() {
+        return draft;
     }
-    for identity in identity.into_iter().chain(announced) {
-        draft = draft.effect(Effect::ReleaseIdentity(identity));
-    }
-    draft
+    draft.effect(Effect::DisableUserChannels { device: old.id.clone(), generation })
 }
 
 /// A certificate that has been replaced speaks for nobody any more.

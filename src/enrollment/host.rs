@@ -2,11 +2,11 @@
 
 use super::check_in::{Draft, address};
 use super::contact::Contact;
-use super::record::{Beginning, Enrollment, Event, State};
+use super::record::{Beginning, Enrollment, Event};
 use super::{Effect, Error, Fingerprint, Outcome, Reply};
 use crate::checkin::{CheckIn, TokenUpdate};
 use crate::id::EnrollmentId;
-use crate::push::{Address, Retirement};
+use crate::push::{Address, DeviceToken, Retirement};
 use crate::secret::Secret;
 use crate::time::Timestamp;
 
@@ -59,10 +59,9 @@ impl Enrollment {
         let displaced = contact.displaced(&id)?.cloned();
         // A user's channel is bound through its device's.
         let identity = identity.filter(|_| !id.kind().is_user_channel());
-        let generation = match contact.device {
-            Some(device) if id.kind().is_user_channel() => device.generation(),
-            _ => 1,
-        };
+        let device_generation = contact.device.map_or(1, Enrollment::generation);
+        let device_generation = id.kind().is_user_channel().then_some(device_generation);
+        let token = address.token().clone();
         let tenant = contact.tenant.clone();
         let draft = Draft::begin(Beginning::Migrated {
             at: now,
@@ -72,9 +71,12 @@ impl Enrollment {
             identity,
             unlock_token,
             bootstrap_token,
-            generation,
+            device_generation,
         });
-        let draft = displaced.into_iter().fold(draft, |draft, enrollment| draft.effect(Effect::Displace { enrollment }));
+        let draft = match displaced {
+            Some(enrollment) => draft.effect(Effect::Displace { enrollment, token }),
+            None => draft,
+        };
         Ok(draft.reply(Reply::Empty))
     }
 
@@ -82,17 +84,17 @@ impl Enrollment {
     /// has sent a newer `TokenUpdate` since.
     ///
     /// The enrollment itself goes on: a device that comes by itself is answered, and its next `TokenUpdate` makes it
-    /// [`State::Enrolled`] again.
+    /// [`State::Enrolled`](super::State::Enrolled) again.
     pub fn retire(&self, proof: &Retirement, now: Timestamp) -> Option<Outcome> {
         self.binding.as_ref().filter(|binding| proof.concerns(binding))?;
         let event = Event::Retired { at: now, dead_since_ms: Some(proof.dead_since_ms()) };
         Some(Draft::new(self).happened(event).reply(Reply::Empty))
     }
 
-    /// Drops its address because another enrollment of the tenant has given the same token ([`Effect::Displace`]). `None` when it
-    /// has none.
-    pub fn displace(&self, now: Timestamp) -> Option<Outcome> {
-        (self.state == State::Enrolled && self.binding.is_some())
-            .then(|| Draft::new(self).happened(Event::Retired { at: now, dead_since_ms: None }).reply(Reply::Empty))
+    /// Drops its address because another enrollment of the tenant has given the same token ([`Effect::Displace`]). `None` when its
+    /// address is another by now, or it has none.
+    pub fn displace(&self, token: &DeviceToken, now: Timestamp) -> Option<Outcome> {
+        let has_it = self.binding.as_ref().is_some_and(|binding| binding.token() == token);
+        has_it.then(|| Draft::new(self).happened(Event::Retired { at: now, dead_since_ms: None }).reply(Reply::Empty))
     }
 }

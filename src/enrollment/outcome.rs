@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::{Enrollment, Event, Fingerprint, QueueEvent, QueuedCommand};
 use crate::id::{EnrollmentId, Revision};
+use crate::push::DeviceToken;
 use crate::time::Timestamp;
 
 /// The outcome of one message or one decision of the host.
@@ -55,25 +56,29 @@ impl QueueStep {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums, reason = "a host must handle every effect")]
 pub enum Effect {
-    /// Cancel ([`QueuedCommand::cancel`]) what is still open in the queue of this enrollment. It is not handed out in any case:
-    /// its generation is over.
+    /// Cancel what is still open in the queue of this enrollment, with [`QueuedCommand::cancel_ended`]. It is not handed out in any
+    /// case: its generation is over.
     ClearQueue {
         /// Whose queue.
         enrollment: EnrollmentId,
-        /// Whether also the queues of all user channels on the device.
-        users: bool,
+        /// The generation that has ended.
+        generation: u32,
     },
-    /// Disable every user channel of this device ([`Enrollment::disable`]). Their messages are refused in any case until the user
-    /// has sent a new `TokenUpdate`.
+    /// Disable every user channel of this device, with [`Enrollment::disable_with_device`]. Their messages are refused in any case
+    /// until the user has sent a new `TokenUpdate`.
     DisableUserChannels {
         /// The device's own channel.
         device: EnrollmentId,
+        /// The generation of the device's enrollment that has ended.
+        generation: u32,
     },
     /// Another enrollment of the tenant has the token that this device now gave: the same device under an older name. Retire that
-    /// one ([`Enrollment::displace`]).
+    /// one, with [`Enrollment::displace`].
     Displace {
         /// The older enrollment.
         enrollment: EnrollmentId,
+        /// The token that it loses.
+        token: DeviceToken,
     },
     /// No enrollment is bound to this certificate any more: revoke it, or forget it.
     ReleaseIdentity(Fingerprint),

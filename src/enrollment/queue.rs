@@ -248,6 +248,12 @@ impl QueuedCommand {
         self.state.is_open().then(|| self.happened(QueueEvent::Cancelled { at: now }))
     }
 
+    /// Takes it back because its generation of the enrollment has ended ([`Effect::ClearQueue`](super::Effect::ClearQueue)). `None`
+    /// when it is not open any more, or was queued for a later one.
+    pub fn cancel_ended(&self, generation: u32, now: Timestamp) -> Option<QueueStep> {
+        (self.generation <= generation).then(|| self.cancel(now)).flatten()
+    }
+
     /// Ends it when its time is over; `None` when it is not, or when it is not open any more.
     pub fn expire(&self, now: Timestamp) -> Option<QueueStep> {
         (self.state.is_open() && self.is_past(now)).then(|| self.happened(QueueEvent::Expired { at: now }))

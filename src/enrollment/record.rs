@@ -36,6 +36,7 @@ pub struct Enrollment {
     pub(super) tenant: TenantId,
     pub(super) state: State,
     pub(super) generation: u32,
+    pub(super) device_generation: Option<u32>,
     pub(super) topic: Topic,
     pub(super) identity: Option<Fingerprint>,
     pub(super) announced: Option<Fingerprint>,
@@ -210,8 +211,10 @@ pub enum Beginning {
         tenant: TenantId,
         /// The device's topic.
         topic: Topic,
-        /// The generation of the device's enrollment.
+        /// 1, or one more than before.
         generation: u32,
+        /// The generation of the device's enrollment.
+        device_generation: u32,
     },
     /// It was taken over from another server.
     Migrated {
@@ -229,8 +232,8 @@ pub enum Beginning {
         unlock_token: Option<Secret>,
         /// The bootstrap token.
         bootstrap_token: Option<Secret>,
-        /// 1; on a user's channel that of the device's enrollment.
-        generation: u32,
+        /// On a user's channel, the generation of the device's enrollment.
+        device_generation: Option<u32>,
     },
 }
 
@@ -279,6 +282,7 @@ impl Enrollment {
             tenant: tenant.clone(),
             state: State::Authenticated,
             generation,
+            device_generation: None,
             topic: topic.clone(),
             identity: None,
             announced: None,
@@ -298,16 +302,19 @@ impl Enrollment {
             Beginning::Device { id, tenant, topic, identity, generation, .. } => {
                 Enrollment { identity: Some(*identity), ..blank(id, tenant, topic, *generation) }
             }
-            Beginning::User { id, tenant, topic, generation, .. } => blank(id, tenant, topic, *generation),
-            Beginning::Migrated { at, id, tenant, address, identity, unlock_token, bootstrap_token, generation } => {
+            Beginning::User { id, tenant, topic, generation, device_generation, .. } => {
+                Enrollment { device_generation: Some(*device_generation), ..blank(id, tenant, topic, *generation) }
+            }
+            Beginning::Migrated { at, id, tenant, address, identity, unlock_token, bootstrap_token, device_generation } => {
                 Enrollment {
                     state: State::Enrolled,
+                    device_generation: *device_generation,
                     identity: *identity,
                     binding: Some(Binding::new(id.clone(), tenant.clone(), address.clone(), *at)),
                     unlock_token: unlock_token.clone(),
                     bootstrap_token: bootstrap_token.clone(),
                     token_updates: 1,
-                    ..blank(id, tenant, address.topic(), *generation)
+                    ..blank(id, tenant, address.topic(), 1)
                 }
             }
         }
@@ -393,9 +400,14 @@ impl Enrollment {
         self.state
     }
 
-    /// How often it has begun: 1, and one more with every reset. A user's channel has the number of its device's.
+    /// How often it has begun: 1, and one more with every reset.
     pub const fn generation(&self) -> u32 {
         self.generation
+    }
+
+    /// On a user's channel, the generation of the device's enrollment that it belongs to.
+    pub const fn device_generation(&self) -> Option<u32> {
+        self.device_generation
     }
 
     /// The push topic that it listens on.

@@ -1,12 +1,12 @@
 //! Keys out of passwords.
 
-use md5::{Digest as _, Md5};
+use md5::{Digest as Hash, Md5};
 use sha1::Sha1;
 use sha2::{Sha224, Sha256, Sha384, Sha512};
 use zeroize::Zeroizing;
 
 use crate::asn1::Oid;
-use crate::crypto::{DigestAlgorithm, Provider};
+use crate::crypto::{Digest, DigestAlgorithm};
 use crate::secret::Secret;
 
 /// What PBKDF2 hashes with: HMAC over a hash function (RFC 8018 appendix B.1).
@@ -73,7 +73,6 @@ pub(super) enum Purpose {
 
 /// The key derivation of RFC 7292 appendix B.2.
 pub(super) fn pkcs12(
-    provider: &Provider,
     algorithm: DigestAlgorithm,
     purpose: Purpose,
     password: &[u8],
@@ -87,23 +86,37 @@ pub(super) fn pkcs12(
         Purpose::Iv => 2,
         Purpose::Mac => 3,
     };
-    let diversifier = vec![id; block];
-    // Steps 2 to 4: salt and password, each repeated to whole blocks.
+    let run = match algorithm {
+        DigestAlgorithm::Sha1 => hash_chain::<Sha1>,
+        DigestAlgorithm::Sha256 => hash_chain::<Sha256>,
+        DigestAlgorithm::Sha384 => hash_chain::<Sha384>,
+        DigestAlgorithm::Sha512 => hash_chain::<Sha512>,
+    };
+    // Steps 1 to 4: the diversifier, then salt and password, each repeated to whole blocks.
     let repeated = |part: &[u8]| part.len().next_multiple_of(block);
-    let mut input = Zeroizing::new(Vec::with_capacity(repeated(salt).saturating_add(repeated(password))));
+    let length = block.saturating_add(repeated(salt)).saturating_add(repeated(password));
+    let mut input = Zeroizing::new(Vec::with_capacity(length));
+    input.extend(std::iter::repeat_n(id, block));
     input.extend(salt.iter().cycle().take(repeated(salt)));
     input.extend(password.iter().cycle().take(repeated(password)));
     let mut key = Vec::with_capacity(octets.saturating_add(algorithm.len()));
     while key.len() < octets {
-        let mut digest = provider.digests.digest(algorithm, &[&diversifier, &input]);
-        for _ in 1..iterations {
-            digest = provider.digests.digest(algorithm, &[digest.as_ref()]);
-        }
+        let digest = run(&input, iterations);
         key.extend_from_slice(digest.as_ref());
-        input.chunks_mut(block).for_each(|chunk| add_with_one(chunk, digest.as_ref()));
+        input.chunks_mut(block).skip(1).for_each(|chunk| add_with_one(chunk, digest.as_ref()));
     }
     key.truncate(octets);
     Secret::new(key)
+}
+
+/// Step 6.A: the hash of the hash, and so on. The loop knows its function, as that of PBKDF2 does: going through a provider for
+/// each of 600,000 short hashes would double their time.
+fn hash_chain<H: Hash>(input: &[u8], iterations: u32) -> Digest {
+    let mut digest = H::digest(input);
+    for _ in 1..iterations {
+        digest = H::digest(&digest);
+    }
+    Digest::new(&digest)
 }
 
 /// Step 6.C: the block, plus the digest repeated to its length, plus one, without what overflows.

@@ -170,7 +170,7 @@ impl Pkcs12Cipher {
     ) -> Result<Option<Secret>, Error> {
         let mut derive = |purpose, octets: usize| {
             budget.spend(iterations, octets.div_ceil(DigestAlgorithm::Sha1.len()))?;
-            Ok::<_, Error>(derivation::pkcs12(provider, DigestAlgorithm::Sha1, purpose, password, salt, iterations, octets))
+            Ok::<_, Error>(derivation::pkcs12(DigestAlgorithm::Sha1, purpose, password, salt, iterations, octets))
         };
         let iv = derive(Purpose::Iv, 8)?;
         let triple_des = |key: &Secret| provider.ciphers.decrypt(ContentCipher::TripleDesCbc, key, iv.expose(), sealed);

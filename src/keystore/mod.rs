@@ -27,9 +27,6 @@ mod pkcs12;
 mod policy;
 mod private_key;
 
-#[cfg(test)]
-mod tests;
-
 pub use error::{Error, Refusal};
 pub use policy::Policy;
 pub use private_key::{EncryptedPrivateKey, private_key};

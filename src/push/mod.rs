@@ -52,17 +52,18 @@ pub use waking::{Waking, WakingEvent, WakingState, WakingStep};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The certificate's subject has no UID, which is where the topic stands. It is no push certificate.
-    #[error("the certificate's subject has no UID (0.9.2342.19200300.100.1.1), so it names no topic")]
+    /// The certificate's subject has no UID (0.9.2342.19200300.100.1.1), or the profile no MDM payload with a `Topic`. It is no push
+    /// certificate, or no enrollment profile.
+    #[error("no topic: a certificate has it as UID in its subject, a profile in its MDM payload")]
     NoTopic,
-    /// The certificate's subject has several UIDs. Apple issues none such.
-    #[error("the certificate's subject has {found} UIDs, so its topic is ambiguous")]
+    /// The certificate's subject has several UIDs, or the profile several MDM payloads. Apple issues and takes none such.
+    #[error("{found} topics where there must be one")]
     SeveralTopics {
         /// How many there are.
         found: usize,
     },
-    /// The UID is no text.
-    #[error("the UID in the certificate's subject is not a string")]
+    /// The UID, or `Topic`, is no text.
+    #[error("the topic is not a string")]
     TopicNotText,
     /// The topic is not one of MDM.
     #[error("not a topic of MDM: it must be \"com.apple.mgmt.\" and a name, at most 255 visible ASCII characters")]

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Error;
 use crate::asn1::Oid;
+use crate::plist::{Dictionary, Value};
 use crate::x509::{Certificate, Name, oid};
 
 /// An APNs topic of MDM: `com.apple.mgmt.` and what Apple put behind it, such as `com.apple.mgmt.External.` and a UUID.
@@ -46,6 +47,26 @@ impl Topic {
             return Err(Error::SeveralTopics { found: others.saturating_add(1) });
         }
         value.text().ok_or(Error::TopicNotText)?.parse()
+    }
+
+    /// The topic of the MDM payload in a configuration profile: the one that a device will listen on which installs it. With it
+    /// comes the APNs that the payload names by `UseDevelopmentAPNS`.
+    ///
+    /// # Errors
+    /// [`Error::NoTopic`] without an MDM payload or without `Topic` in it, [`Error::SeveralTopics`] with more than one MDM payload,
+    /// [`Error::TopicNotText`], [`Error::NotMdm`].
+    pub fn of_profile(profile: &Dictionary) -> Result<(Self, Environment), Error> {
+        let payloads = profile.get("PayloadContent").and_then(Value::as_array).unwrap_or_default().iter();
+        let is_mdm = |payload: &&Dictionary| payload.get("PayloadType").and_then(Value::as_str) == Some("com.apple.mdm");
+        let mut found = payloads.filter_map(Value::as_dictionary).filter(is_mdm);
+        let payload = found.next().ok_or(Error::NoTopic)?;
+        let others = found.count();
+        if others > 0 {
+            return Err(Error::SeveralTopics { found: others.saturating_add(1) });
+        }
+        let topic = payload.get("Topic").ok_or(Error::NoTopic)?.as_str().ok_or(Error::TopicNotText)?.parse()?;
+        let development = payload.get("UseDevelopmentAPNS").and_then(Value::as_boolean).unwrap_or(false);
+        Ok((topic, if development { Environment::Development } else { Environment::Production }))
     }
 
     /// The topic's text.

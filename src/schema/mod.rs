@@ -25,6 +25,7 @@
 #[macro_use]
 mod macros;
 mod check;
+#[rustfmt::skip]
 pub(crate) mod generated;
 mod item;
 pub(crate) mod record;
@@ -40,7 +41,7 @@ pub(crate) use record::{Field, show};
 pub use serial::JsonError;
 pub(crate) use serial::{deserialize, parse_json, serialize, to_json};
 pub use support::{Mode, Support, System, Systems, Version};
-pub use table::{Choice, Combine, Key, Member, Presence, Rules, Scalar, Shape, Table};
+pub use table::{Choice, Combine, Key, Presence, Rules, Scalar, Shape, Table};
 pub use target::{Channel, Enrollment, Rule, Target, Violation};
 
 /// The words that the generated tables are written in.

@@ -70,12 +70,10 @@ pub enum Shape {
         /// The key that tells.
         tag: &'static str,
         /// Its values, and the dictionary that each stands for.
-        members: &'static [Member],
+        #[allow(clippy::type_complexity, reason = "a list of names and what they stand for")]
+        members: &'static [(&'static str, fn() -> &'static Table)],
     },
 }
-
-/// A member of a union: the value of the tag that names it, and its table.
-pub type Member = (&'static str, fn() -> &'static Table);
 
 impl Shape {
     /// The type's name, as Apple writes it.

@@ -4,7 +4,7 @@ use super::*;
 use crate::asn1::Tag;
 use crate::checkin::{GetBootstrapToken, SetBootstrapToken, UserAuthenticate};
 use crate::push::tests::Sketch;
-use crate::push::{self, Address, Answer};
+use crate::push::{self, Address, Answer, DeviceToken};
 use crate::secret::Secret;
 
 fn receive(record: &Enrollment, message: CheckIn) -> Outcome {
@@ -99,10 +99,12 @@ fn a_token_moves_within_a_tenant_and_is_shared_within_a_device() {
     let older = EnrollmentId::device_channel("OLD").unwrap();
     let holder = TokenHolder { tenant: &door.tenant, enrollment: &older };
     let taken = enrolled().receive(&DEVICE.token_update(1), &door.by(1).token_held_by(Some(holder)), NOW).unwrap();
-    assert_eq!(taken.effects, [Effect::Displace { enrollment: older.clone() }]);
-    let displaced = enrolled().displace(NOW).unwrap().record;
+    let token = DeviceToken::from_bytes(&[1; 32]).unwrap();
+    assert_eq!(taken.effects, [Effect::Displace { enrollment: older.clone(), token: token.clone() }]);
+    let displaced = enrolled().displace(&token, NOW).unwrap().record;
     assert_eq!((displaced.state(), displaced.binding()), (State::Retired, None));
-    assert_eq!(displaced.displace(NOW), None);
+    assert_eq!(displaced.displace(&token, NOW), None);
+    assert_eq!(receive(&enrolled(), DEVICE.token_update(9)).record.displace(&token, NOW), None, "it has another by now");
 
     let own = USER.id();
     let holder = TokenHolder { tenant: &door.tenant, enrollment: &own };
@@ -190,8 +192,8 @@ fn a_reset_leaves_nothing_behind() {
     assert_eq!(
         reset.effects,
         [
-            Effect::ClearQueue { enrollment: DEVICE.id(), users: true },
-            Effect::DisableUserChannels { device: DEVICE.id() },
+            Effect::ClearQueue { enrollment: DEVICE.id(), generation: 1 },
+            Effect::DisableUserChannels { device: DEVICE.id(), generation: 1 },
             Effect::ReleaseIdentity(fingerprint(1)),
         ]
     );
@@ -234,8 +236,8 @@ fn an_expected_renewal_keeps_everything_unless_the_device_was_erased() {
     assert_eq!(
         erased.effects,
         [
-            Effect::ClearQueue { enrollment: DEVICE.id(), users: true },
-            Effect::DisableUserChannels { device: DEVICE.id() },
+            Effect::ClearQueue { enrollment: DEVICE.id(), generation: 1 },
+            Effect::DisableUserChannels { device: DEVICE.id(), generation: 1 },
             Effect::FinishSetup,
         ]
     );
@@ -253,8 +255,8 @@ fn a_device_that_leaves_takes_its_users_and_secrets_along() {
     assert_eq!(
         left.effects,
         [
-            Effect::ClearQueue { enrollment: DEVICE.id(), users: true },
-            Effect::DisableUserChannels { device: DEVICE.id() },
+            Effect::ClearQueue { enrollment: DEVICE.id(), generation: 1 },
+            Effect::DisableUserChannels { device: DEVICE.id(), generation: 1 },
             Effect::ReleaseIdentity(fingerprint(1)),
         ]
     );
@@ -284,9 +286,11 @@ fn a_user_channel_lives_on_its_device() {
 
     let out = user.receive(&USER.check_out(), &door.by(1).on_device(Some(&device)), NOW).unwrap();
     assert_eq!(out.record.state(), State::CheckedOut);
-    assert_eq!(out.effects, [Effect::ClearQueue { enrollment: USER.id(), users: false }]);
+    assert_eq!(out.effects, [Effect::ClearQueue { enrollment: USER.id(), generation: 1 }]);
     let back = out.record.receive(&USER.token_update(2), &door.by(1).on_device(Some(&device)), NOW).unwrap();
-    assert_eq!((back.record.state(), back.record.token_updates()), (State::Enrolled, 1));
+    assert_eq!((back.record.state(), back.record.token_updates(), back.record.generation()), (State::Enrolled, 1, 2));
+    assert_eq!(back.record.disable_with_device(0, NOW), None, "an effect that comes late ends nothing new");
+    assert!(back.record.disable_with_device(1, NOW).is_some());
 }
 
 #[test]
@@ -301,7 +305,8 @@ fn a_user_channel_of_before_the_reset_is_not_served_even_if_the_host_forgot_it()
         assert_eq!(idle.unwrap_err(), Error::NotEnrolled);
     }
     let back = user.receive(&USER.token_update(2), &door.by(2).on_device(Some(&anew)), NOW).unwrap().record;
-    assert_eq!((back.generation(), back.token_updates()), (2, 1));
+    assert_eq!((back.device_generation(), back.token_updates()), (Some(2), 1));
+    assert_eq!((back.disable_with_device(1, NOW), anew.disable_with_device(u32::MAX, NOW)), (None, None));
     let disabled = user.disable(NOW).unwrap();
     assert_eq!((disabled.record.state(), disabled.record.disable(NOW)), (State::Disabled, None));
 }
@@ -439,7 +444,7 @@ fn a_dead_address_is_dropped_and_a_new_token_revives() {
 fn the_stored_form_does_not_move() {
     let text = serde_json::to_string(&enrolled()).unwrap();
     let stable = concat!(
-        r#"{"format":1,"id":{"kind":"Device","device":"D","user":null},"tenant":"a","state":"Enrolled","generation":1,"#,
+        r#"{"format":1,"id":{"kind":"Device","device":"D","user":null},"tenant":"a","state":"Enrolled","generation":1,"device_generation":null,"#,
         r#""topic":"com.apple.mgmt.External.a","identity":"0101010101010101010101010101010101010101010101010101010101010101","#,
         r#""announced":null,"renewal_expected":null,"renewing":false,"binding":{"format":1,"enrollment":{"kind":"Device","device":"D","user":null},"tenant":"a","#,
         r#""topic":"com.apple.mgmt.External.a","token":"0101010101010101010101010101010101010101010101010101010101010101","#,

@@ -133,7 +133,8 @@ fn live(steps: &[Step]) -> (Row, Row) {
                 Ok(())
             }
             Step::Displace => {
-                device.decide(|record| record.displace(now));
+                let token = before.as_ref().and_then(|record| Some(record.binding()?.token().clone()));
+                device.decide(|record| token.and_then(|token| record.displace(&token, now)));
                 Ok(())
             }
             Step::Disable => {
@@ -178,7 +179,7 @@ proptest! {
             let contact = door.by(1).on_device(Some(device));
             let served = user.report(&USER.report(Status::IDLE, None), None, &contact, NOW).is_ok();
             let managed = matches!(device.state(), State::Enrolled | State::Retired);
-            prop_assert!(!served || (managed && user.generation() == device.generation() && user.state().is_live()));
+            prop_assert!(!served || (managed && user.device_generation() == Some(device.generation()) && user.state().is_live()));
         }
     }
 }

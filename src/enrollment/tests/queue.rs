@@ -202,6 +202,19 @@ fn a_command_of_before_a_reset_is_not_handed_out() {
 }
 
 #[test]
+fn clearing_a_queue_twice_takes_back_nothing_new() {
+    let mut queue = Queue::new(&["1"]);
+    let door = Door::default();
+    let reset = queue.enrollment.receive(&DEVICE.authenticate(), &door.by(2), NOW).unwrap();
+    let Effect::ClearQueue { generation, .. } = reset.effects[0] else { panic!() };
+    queue.enrollment = reset.record.receive(&DEVICE.token_update(1), &door.by(2), NOW).unwrap().record;
+    queue.add("2", Schedule::default());
+    let [old, new] = &queue.commands[..] else { panic!() };
+    assert_eq!(old.cancel_ended(generation, NOW).unwrap().record.state(), CommandState::Cancelled);
+    assert_eq!(new.cancel_ended(generation, NOW), None);
+}
+
+#[test]
 fn a_command_waits_for_its_time_and_not_beyond() {
     let mut queue = Queue::new(&[]);
     let later = Schedule { not_before: Some(NOW.plus_seconds(100)), ..Schedule::default() };
@@ -281,7 +294,8 @@ fn nothing_is_queued_for_who_is_not_managed() {
     let queue = |record: &Enrollment| record.enqueue(&command("1"), Schedule::default(), 1, NOW);
     assert_eq!(queue(&begun).unwrap_err(), Error::NotEnrolled);
     assert_eq!(queue(&enrolled().disable(NOW).unwrap().record).unwrap_err(), Error::NotEnrolled);
-    let retired = enrolled().displace(NOW).unwrap().record;
+    let token = enrolled().binding().unwrap().token().clone();
+    let retired = enrolled().displace(&token, NOW).unwrap().record;
     assert_eq!(queue(&retired).unwrap().effects, [], "it cannot be woken, but may come");
     let idle = begun.report(&DEVICE.report(Status::IDLE, None), None, &door.by(1), NOW).unwrap();
     assert_eq!(idle.next([], NOW).reply, Reply::Empty);

@@ -34,27 +34,37 @@ pub(in crate::keystore) fn write(
     }
     let safe = Writer::build(|w| {
         w.sequence(|w| {
-            content_info(w, ENCRYPTED_DATA, |w| {
-                w.sequence(|w| {
-                    w.small_integer(0);
-                    w.sequence(|w| {
-                        w.oid(DATA);
-                        w.raw(&sealed);
-                    });
-                });
-            });
+            content_info(w, ENCRYPTED_DATA, |w| w.raw(&encrypted_data(&sealed)));
             content_info(w, DATA, |w| w.octet_string(&shrouded));
         });
     });
+    authenticate(&safe, password, protection, provider)
+}
+
+/// EncryptedData, RFC 5652 section 8, around the algorithm and what is encrypted.
+fn encrypted_data(sealed: &[u8]) -> Vec<u8> {
+    Writer::build_with_capacity(sealed.len().saturating_add(64), |w| {
+        w.sequence(|w| {
+            w.small_integer(0);
+            w.sequence(|w| {
+                w.oid(DATA);
+                w.raw(sealed);
+            });
+        });
+    })
+}
+
+/// PFX: AuthenticatedSafe with a MAC over it.
+fn authenticate(safe: &[u8], password: &Secret, protection: Protection, provider: &Provider) -> Result<Vec<u8>, Error> {
     let salt: [u8; 16] = provider.random_bytes()?;
     let algorithm = DigestAlgorithm::Sha256;
     // Printable ASCII as a BMPString, with the zeros of its end.
     let bmp: Vec<u8> = password.expose().iter().chain(&[0]).flat_map(|octet| [0, *octet]).collect();
-    let digest = mac(provider, algorithm, Secret::new(bmp).expose(), &salt, protection.iterations, &safe);
+    let digest = mac(provider, algorithm, Secret::new(bmp).expose(), &salt, protection.iterations, safe);
     Ok(Writer::build_with_capacity(safe.len().saturating_add(256), |w| {
         w.sequence(|w| {
             w.small_integer(3);
-            content_info(w, DATA, |w| w.octet_string(&safe));
+            content_info(w, DATA, |w| w.octet_string(safe));
             w.sequence(|w| {
                 w.sequence(|w| {
                     // With the NULL that every writer puts there.
@@ -170,4 +180,46 @@ fn content_info(w: &mut Writer, kind: Oid<'_>, content: impl FnOnce(&mut Writer)
         w.oid(kind);
         w.nested(Tag::context_constructed(0), content);
     });
+}
+
+#[cfg(all(test, feature = "rustcrypto"))]
+mod tests {
+    use super::*;
+    use crate::crypto::Random;
+    use crate::keystore::{Policy, open};
+
+    struct Sevens;
+
+    impl Random for Sevens {
+        fn fill(&self, dest: &mut [u8]) -> Result<(), crate::crypto::Error> {
+            dest.fill(7);
+            Ok(())
+        }
+    }
+
+    /// A part of a store whose MAC is under `"store"`.
+    fn read(kind: Oid<'_>, part: &[u8]) -> Result<KeyStore, Error> {
+        let (provider, cheap) = (Provider::rustcrypto(&Sevens), Protection::iterations(1));
+        let safe = Writer::build(|w| w.sequence(|w| content_info(w, kind, |w| w.raw(part))));
+        let bytes = authenticate(&safe, &"store".into(), cheap, &provider).unwrap();
+        open(&bytes, &"store".into(), &Policy::MODERN, &provider)
+    }
+
+    #[test]
+    fn a_part_or_a_key_under_a_password_of_its_own_is_told() {
+        let (provider, cheap) = (Provider::rustcrypto(&Sevens), Protection::iterations(1));
+        // PrivateKeyInfo as far as it is looked at: version, algorithm, key.
+        let key = Secret::new(vec![0x30, 7, 2, 1, 0, 0x30, 0, 4, 0]);
+        for (password, outcome) in [("store", Ok(1)), ("another", Err(Error::OtherPassword("a private key")))] {
+            let bag = KeyBag { key: key.clone(), name: String::new(), id: None };
+            let keys = write_keys(&[bag], &password.into(), cheap, &provider).unwrap();
+            let part = Writer::build(|w| w.octet_string(&keys));
+            assert_eq!(read(DATA, &part).map(|store| store.entries.len()), outcome);
+        }
+        for (password, outcome) in [("store", Ok(0)), ("another", Err(Error::OtherPassword("a part")))] {
+            let sealing = Sealing::new(&password.into(), cheap, &provider).unwrap();
+            let part = encrypted_data(&sealing.seal(&[0x30, 0], Tag::context(0), &provider).unwrap());
+            assert_eq!(read(ENCRYPTED_DATA, &part).map(|store| store.entries.len()), outcome);
+        }
+    }
 }

@@ -9,6 +9,7 @@ use super::*;
 use crate::asn1::{Oid, Tag, Writer};
 use crate::crypto::{PublicKey, SignatureAlgorithm};
 use crate::id::{EnrollmentId, TenantId};
+use crate::plist::{Dictionary, Value};
 use crate::x509::{Certificate, oid};
 
 const TOPIC: &str = "com.apple.mgmt.External.0c3e4d5f";
@@ -137,6 +138,29 @@ fn a_subject_without_one_topic_of_mdm_says_what_is_wrong() {
     }
     assert_eq!(format!("{PREFIX}é", PREFIX = "com.apple.mgmt.").parse::<Topic>(), Err(Error::NotMdm));
     assert_eq!(format!("com.apple.mgmt.{}", "x".repeat(241)).parse::<Topic>(), Err(Error::NotMdm));
+}
+
+#[test]
+fn the_topic_of_a_profile_is_that_of_its_mdm_payload() {
+    let payload = |kind: &str, topic: Option<Value>, development: bool| {
+        let mut payload = Dictionary::from_iter([("PayloadType", kind)]);
+        payload.insert("UseDevelopmentAPNS", development);
+        topic.map(|topic| payload.insert("Topic", topic));
+        Value::from(payload)
+    };
+    let read = |payloads: Vec<Value>| Topic::of_profile(&Dictionary::from_iter([("PayloadContent", payloads)]));
+    let mdm = payload("com.apple.mdm", Some(TOPIC.into()), false);
+    let scep = payload("com.apple.security.scep", None, false);
+    let topic: Topic = TOPIC.parse().unwrap();
+    assert_eq!(read(vec![scep.clone(), mdm.clone()]), Ok((topic.clone(), Environment::Production)));
+    let development = payload("com.apple.mdm", Some(TOPIC.into()), true);
+    assert_eq!(read(vec![development]), Ok((topic, Environment::Development)));
+    assert_eq!(read(vec![scep]), Err(Error::NoTopic));
+    assert_eq!(Topic::of_profile(&Dictionary::new()), Err(Error::NoTopic));
+    assert_eq!(read(vec![payload("com.apple.mdm", None, false)]), Err(Error::NoTopic));
+    assert_eq!(read(vec![mdm.clone(), mdm]), Err(Error::SeveralTopics { found: 2 }));
+    assert_eq!(read(vec![payload("com.apple.mdm", Some(7_i64.into()), false)]), Err(Error::TopicNotText));
+    assert_eq!(read(vec![payload("com.apple.mdm", Some("com.example".into()), false)]), Err(Error::NotMdm));
 }
 
 #[test]
