@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use md5::{Digest as _, Md5};
-use mdm_core::crypto::{CbcCiphers, ContentCipher, ContentCiphers, Error, Legacy, Provider, PublicKey, Random, SoftwareKey};
+use mdm_core::crypto::{Error, Legacy, Provider, PublicKey, Random, SoftwareKey};
+use mdm_core::keystore::{self, Policy};
 use mdm_core::secret::Secret;
 use mdm_core::x509::Certificate;
 use serde::Serialize;
 
-use crate::{name, pem};
+use crate::pem;
 
 /// Every broken algorithm is read: this program shows captures, it decides nothing.
 pub const LEGACY: Legacy = Legacy { sha1: true, triple_des: true, single_des: true, rsa_1024: true };
@@ -35,7 +35,7 @@ impl Given {
         let mut given = Given { provider, keys: Vec::new(), certificates: Vec::new(), content: None };
         for path in keys {
             let (file, bytes) = named(path.as_ref(), "--key")?;
-            let key = key_der(&bytes).and_then(|der| load(&der, &provider));
+            let key = unlock(&bytes, &provider).and_then(|der| load(&der, &provider));
             given.keys.push((file.clone(), key.map_err(|fault| format!("--key {file}: {fault}"))?));
         }
         for path in certificates {
@@ -103,30 +103,10 @@ pub fn load(der: &Secret, provider: &Provider) -> Result<SoftwareKey, String> {
     provider.load(der).map_err(|_| only.to_owned())
 }
 
-/// The private key of a file: PEM, whatever else stands in it, or DER.
-fn key_der(bytes: &[u8]) -> Result<Secret, String> {
-    if !pem::is_pem(bytes) {
-        return Ok(Secret::from(bytes));
-    }
-    let blocks = pem::blocks(bytes)?;
-    let block =
-        blocks.iter().find(|block| block.label.ends_with("PRIVATE KEY")).ok_or("no private key among its PEM blocks")?;
-    match (block.label.as_str(), block.header("DEK-Info")) {
-        ("ENCRYPTED PRIVATE KEY", _) => Err(ENCRYPTED.to_owned()),
-        (_, Some(cipher)) => decrypt(&block.der, cipher).ok_or(ENCRYPTED.to_owned()),
-        _ => Ok(Secret::from(&block.der[..])),
-    }
-}
-
-const ENCRYPTED: &str = "the private key is encrypted with a password; `openssl pkey -in KEY -out PLAIN` takes it off";
-
-/// The encrypted PEM of old OpenSSL, in the one form in which it protects nothing: 3DES under the empty password. Example CAs and test
-/// keys come so.
-fn decrypt(sealed: &[u8], cipher: &str) -> Option<Secret> {
-    let iv = name::unhex(cipher.strip_prefix("DES-EDE3-CBC,")?.trim())?;
-    // EVP_BytesToKey with MD5, one round and no password: D1 = MD5(salt), D2 = MD5(D1, salt); the vector is the salt.
-    let first = Md5::digest(&iv);
-    let second = Md5::new().chain_update(first).chain_update(&iv).finalize();
-    let key: Vec<u8> = first.iter().chain(&second).copied().take(ContentCipher::TripleDesCbc.key_len()).collect();
-    CbcCiphers.decrypt(ContentCipher::TripleDesCbc, &Secret::new(key), &iv, sealed).ok()
+/// The private key of a file. Those that are encrypted are tried with the empty password, under which test keys come.
+fn unlock(bytes: &[u8], provider: &Provider) -> Result<Secret, String> {
+    keystore::private_key(bytes, &Secret::default(), &Policy::EXTERNAL_CA, provider).map_err(|error| match error {
+        keystore::Error::Password => "encrypted; `openssl pkey -in KEY -out PLAIN` takes the password off".into(),
+        other => other.to_string(),
+    })
 }
