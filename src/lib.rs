@@ -23,6 +23,7 @@ pub mod plist;
 #[macro_use]
 pub mod schema;
 pub mod x509;
+pub mod keystore;
 pub mod cms;
 // Speak: bytes to typed messages and back.
 pub mod scep;

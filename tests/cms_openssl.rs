@@ -4,8 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use mdm_core::cms::{SignedContent, SignedDataTemplate, certificates_only, seal};
+use mdm_core::cms::{SignedContent, SignedDataTemplate, certificates_only, seal, seal_with_password};
 use mdm_core::crypto::{ContentCipher, KeyTransport};
+use mdm_core::secret::Secret;
 use mdm_core::time::Timestamp;
 use mdm_core::x509::Certificate;
 
@@ -88,6 +89,19 @@ fn openssl_opens_what_is_sealed_here() {
                 let read = openssl(&format!("{provider_name}-{cipher:?}-{transport:?}.der"), &sealed, &open);
                 assert!(read.is_none_or(|read| read == CONTENT), "{cipher:?} {transport:?}");
             }
+        }
+    }
+}
+
+#[test]
+fn openssl_opens_what_is_sealed_under_a_password_here() {
+    let password = Secret::from("secret");
+    for (provider_name, provider) in providers() {
+        for cipher in [ContentCipher::Aes128Cbc, ContentCipher::Aes192Cbc, ContentCipher::Aes256Cbc] {
+            let sealed = seal_with_password(CONTENT, &password, cipher, &provider).unwrap();
+            let open = ["cms", "-decrypt", "-binary", "-inform", "DER", "-pwri_password", "secret"];
+            let read = openssl(&format!("{provider_name}-{cipher:?}-password.der"), &sealed, &open);
+            assert!(read.is_none_or(|read| read == CONTENT), "{cipher:?}");
         }
     }
 }

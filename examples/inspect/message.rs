@@ -1,16 +1,17 @@
 //! Property lists: check-ins, reports, commands, profiles and any other.
 
 use mdm_core::checkin::{self, CheckIn};
-use mdm_core::command::{self, Command, Report, ReportEnvelope, Typed};
+use mdm_core::command::{self, Command, Report, Typed};
 use mdm_core::id::{self, EnrollmentId, EnrollmentKind};
 use mdm_core::plist::{Dictionary, Value};
-use mdm_core::schema::{self, Record, Shape, Table};
+use mdm_core::profile::{self, MDM, Payload, Profile};
+use mdm_core::schema::{Difference, Record, Table, What, check};
 use serde::Serialize;
 
 use crate::detect::Found;
 use crate::redact::Holds;
 
-/// What every message says beside its type.
+/// How a message stands to Apple's schema. What a device leaves out is not listed: devices leave out much.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Schema {
@@ -30,37 +31,17 @@ struct Mismatch {
     found: &'static str,
 }
 
-impl From<schema::Mismatch> for Mismatch {
-    fn from(mismatch: schema::Mismatch) -> Self {
-        Mismatch { path: mismatch.path, expected: mismatch.expected, found: mismatch.found }
-    }
-}
-
 impl Schema {
-    fn new(table: Option<&Table>, mismatches: Vec<schema::Mismatch>, entries: &Dictionary) -> Self {
-        Schema {
-            typed: table.is_some(),
-            mismatches: mismatches.into_iter().map(Mismatch::from).collect(),
-            keys_not_in_schema: table.map(|table| unknown_keys(table, entries)),
-        }
-    }
-}
-
-/// Counts the keys that the schema does not name. Values of other types than the schema's are not looked into.
-fn unknown_keys(table: &Table, entries: &Dictionary) -> usize {
-    entries.iter().map(|(name, value)| table.key(name).map_or(1, |key| unknown_under(&key.shape, value))).sum()
-}
-
-fn unknown_under(shape: &Shape, value: &Value) -> usize {
-    match (shape, value) {
-        (Shape::Array(item), Value::Array(values)) => values.iter().map(|value| unknown_under(item, value)).sum(),
-        (Shape::Map(item), Value::Dictionary(entries)) => entries.iter().map(|(_, value)| unknown_under(item, value)).sum(),
-        (Shape::Record(table), Value::Dictionary(entries)) => unknown_keys(table(), entries),
-        (Shape::Union { tag, members }, Value::Dictionary(entries)) => {
-            let kind = entries.get(tag).and_then(Value::as_str);
-            members.iter().find(|(name, _)| Some(*name) == kind).map_or(0, |(_, table)| unknown_keys(table(), entries))
-        }
-        _ => 0,
+    /// From the differences to the schema, or `None` when the crate knows none for the message.
+    fn of(differences: Option<Vec<Difference>>) -> Self {
+        let typed = differences.is_some();
+        let differences = differences.unwrap_or_default();
+        let unknown = differences.iter().filter(|difference| difference.what == What::Unknown).count();
+        let mismatches = differences.into_iter().filter_map(|Difference { path, what, .. }| match what {
+            What::Mistyped { expected, found } => Some(Mismatch { path, expected, found }),
+            _ => None,
+        });
+        Schema { typed, mismatches: mismatches.collect(), keys_not_in_schema: typed.then_some(unknown) }
     }
 }
 
@@ -105,7 +86,7 @@ pub struct ReportView {
     command_uuid: Option<String>,
     /// The command that was answered: as the report says, or the one whose answer has these keys.
     #[serde(skip_serializing_if = "Option::is_none")]
-    request_type: Option<&'static str>,
+    request_type: Option<String>,
     enrollment: Enrollment,
     #[serde(flatten)]
     schema: Schema,
@@ -140,14 +121,18 @@ pub struct ProfileView {
     #[serde(skip_serializing_if = "Option::is_none")]
     topic: Option<String>,
     payloads: Vec<PayloadView>,
+    #[serde(flatten)]
+    schema: Schema,
     holds: Holds,
 }
 
 #[derive(Serialize)]
 struct PayloadView {
     #[serde(rename = "type")]
-    payload_type: Option<String>,
+    payload_type: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
     identifier: Option<String>,
+    typed: bool,
 }
 
 /// Any other property list.
@@ -173,7 +158,7 @@ pub fn describe(value: Value, binary: bool) -> Result<Found, String> {
     } else if entries.get("Command").is_some() && entries.get("CommandUUID").is_some() {
         command(value, encoding).map(Found::Command).map_err(|error| format!("a command: {error}"))
     } else if text("PayloadType") == Some("Configuration") {
-        profile(value, encoding).map(Found::Profile)
+        profile(value, encoding).map(Found::Profile).map_err(|error| error.to_string())
     } else {
         Ok(Found::Plist(plist(&value, encoding)))
     }
@@ -181,16 +166,16 @@ pub fn describe(value: Value, binary: bool) -> Result<Found, String> {
 
 fn check_in(value: Value, encoding: &'static str) -> Result<CheckInView, checkin::Error> {
     let message = CheckIn::from_value(value.clone())?;
-    let table = match &message {
-        CheckIn::Authenticate(_) => Some(checkin::Authenticate::table()),
-        CheckIn::CheckOut(_) => Some(checkin::CheckOut::table()),
-        CheckIn::DeclarativeManagement(_) => Some(checkin::DeclarativeManagement::table()),
-        CheckIn::GetBootstrapToken(_) => Some(checkin::GetBootstrapToken::table()),
-        CheckIn::GetToken(_) => Some(checkin::GetToken::table()),
-        CheckIn::ReturnToService(_) => Some(checkin::ReturnToService::table()),
-        CheckIn::SetBootstrapToken(_) => Some(checkin::SetBootstrapToken::table()),
-        CheckIn::TokenUpdate(_) => Some(checkin::TokenUpdate::table()),
-        CheckIn::UserAuthenticate(_) => Some(checkin::UserAuthenticate::table()),
+    let differences = match &message {
+        CheckIn::Authenticate(message) => Some(check(message)),
+        CheckIn::CheckOut(message) => Some(check(message)),
+        CheckIn::DeclarativeManagement(message) => Some(check(message)),
+        CheckIn::GetBootstrapToken(message) => Some(check(message)),
+        CheckIn::GetToken(message) => Some(check(message)),
+        CheckIn::ReturnToService(message) => Some(check(message)),
+        CheckIn::SetBootstrapToken(message) => Some(check(message)),
+        CheckIn::TokenUpdate(message) => Some(check(message)),
+        CheckIn::UserAuthenticate(message) => Some(check(message)),
         _ => None,
     };
     Ok(CheckInView {
@@ -198,119 +183,101 @@ fn check_in(value: Value, encoding: &'static str) -> Result<CheckInView, checkin
         message_type: message.message_type().to_owned(),
         enrollment: message.enrollment().into(),
         topic: message.topic().map(String::from),
-        schema: Schema::new(table, message.mismatches(), &message.to_dictionary()),
+        schema: Schema::of(differences),
         holds: Holds(value),
     })
 }
 
-/// A command that the crate knows: its request and its answer.
-struct Known {
+/// A command whose answer has keys of its own.
+struct Answered {
     request_type: &'static str,
-    request: fn() -> &'static Table,
-    answer: fn() -> &'static Table,
-    answer_mismatches: fn(Dictionary) -> Vec<schema::Mismatch>,
+    table: fn() -> &'static Table,
+    differences: fn(Dictionary) -> Vec<Difference>,
 }
 
-macro_rules! known {
+macro_rules! answered {
     ($($name:ident)*) => {
-        &[$(Known {
+        &[$(Answered {
             request_type: <command::$name as Typed>::REQUEST_TYPE,
-            request: <command::$name as Record>::table,
-            answer: <<command::$name as Typed>::Answer as Record>::table,
-            answer_mismatches: |entries| <<command::$name as Typed>::Answer as Record>::from_dictionary(entries).mismatches(),
+            table: <<command::$name as Typed>::Answer as Record>::table,
+            differences: |entries| check(&<<command::$name as Typed>::Answer as Record>::from_dictionary(entries)),
         }),*]
     };
 }
 
-const KNOWN: &[Known] = known! {
-    AccountConfiguration ActivationLockBypassCode ActiveNSExtensions ApplyRedemptionCode AvailableOSUpdates
-    CancelEnhancedLogCollection CertificateList ClearActivationLockBypassCode ClearPasscode ClearRestrictionsPassword
-    ContentCachingInformation DeclarativeManagement DeleteUser DeviceConfigured DeviceInformation DeviceLocation DeviceLock
-    DisableLostMode DisableRemoteDesktop EnableLostMode EnableRemoteDesktop EraseDevice InstallApplication
-    InstallEnterpriseApplication InstallMedia InstallProfile InstallProvisioningProfile InstalledApplicationList
-    InviteToProgram LOMDeviceRequest LOMSetupRequest LogOutUser ManagedApplicationAttributes ManagedApplicationConfiguration
-    ManagedApplicationFeedback ManagedApplicationList ManagedMediaList NSExtensionMappings OSUpdateStatus PlayLostModeSound
-    ProfileList ProvisioningProfileList RefreshCellularPlans RemoveApplication RemoveMedia RemoveProfile
-    RemoveProvisioningProfile RequestMirroring RequestUnlockToken RestartDevice Restrictions RotateFileVaultKey
-    ScheduleOSUpdate ScheduleOSUpdateScan SecurityInfo SetAutoAdminPassword SetFirmwarePassword SetRecoveryLock Settings
-    ShutDownDevice StopMirroring TriggerEnhancedLogCollection UnlockUserAccount UserConfigured UserList ValidateApplications
-    VerifyFirmwarePassword VerifyRecoveryLock
+const ANSWERED: &[Answered] = answered! {
+    ActivationLockBypassCode ActiveNSExtensions AvailableOSUpdates CertificateList ContentCachingInformation DeviceInformation
+    DeviceLocation DeviceLock InstallApplication InstallMedia InstalledApplicationList InviteToProgram LOMDeviceRequest
+    LOMSetupRequest ManagedApplicationAttributes ManagedApplicationConfiguration ManagedApplicationFeedback
+    ManagedApplicationList ManagedMediaList NSExtensionMappings OSUpdateStatus ProfileList ProvisioningProfileList
+    RequestMirroring RequestUnlockToken Restrictions RotateFileVaultKey ScheduleOSUpdate ScheduleOSUpdateScan SecurityInfo
+    SetFirmwarePassword Settings UserList VerifyFirmwarePassword VerifyRecoveryLock
 };
-
-fn known(request_type: &str) -> Option<&'static Known> {
-    KNOWN.iter().find(|known| known.request_type == request_type)
-}
 
 /// The command that a report answers: `RequestType` where the device sends it, else the one whose answer has most of the keys, when
 /// there is only one such.
-fn answered(entries: &Dictionary) -> Option<&'static Known> {
-    if let Some(said) = entries.get("RequestType").and_then(Value::as_str) {
-        return known(said);
+fn answered(answer: &Dictionary) -> Option<&'static Answered> {
+    if let Some(said) = answer.get("RequestType").and_then(Value::as_str) {
+        return ANSWERED.iter().find(|answered| answered.request_type == said);
     }
-    let hits = |known: &Known| entries.iter().filter(|(key, _)| (known.answer)().key(key).is_some()).count();
-    let most = KNOWN.iter().map(hits).max().filter(|most| *most > 0)?;
-    let mut best = KNOWN.iter().filter(|known| hits(known) == most);
+    let hits = |answered: &Answered| answer.iter().filter(|(key, _)| (answered.table)().key(key).is_some()).count();
+    let most = ANSWERED.iter().map(hits).max().filter(|most| *most > 0)?;
+    let mut best = ANSWERED.iter().filter(|answered| hits(answered) == most);
     best.next().filter(|_| best.next().is_none())
 }
 
 fn report(value: Value, encoding: &'static str) -> Result<ReportView, command::Error> {
     let report = Report::from_value(value.clone())?;
-    let answer = &report.envelope().extra;
-    let known = answered(answer);
-    let mut mismatches = report.mismatches();
-    mismatches.extend(known.into_iter().flat_map(|known| (known.answer_mismatches)(answer.clone())));
-    let unknown_in_envelope = unknown_keys(ReportEnvelope::table(), &report.to_dictionary()) - answer.len();
-    let unknown_in_answer = known.map(|known| unknown_keys((known.answer)(), answer));
-    // Without an answer there is nothing that would have to be known.
-    let unknown = if answer.is_empty() { Some(0) } else { unknown_in_answer };
+    let mut envelope = report.envelope().clone();
+    let answer = std::mem::take(&mut envelope.extra);
+    let answered = answered(&answer);
+    let said = answer.get("RequestType").and_then(Value::as_str).map(String::from);
+    let of_answer = match answered {
+        Some(answered) => Some((answered.differences)(answer)),
+        None => answer.is_empty().then(Vec::new),
+    };
+    let differences = of_answer.map(|of_answer| check(&envelope).into_iter().chain(of_answer).collect());
     Ok(ReportView {
         encoding,
         status: report.status().as_str().to_owned(),
         command_uuid: report.command_uuid().map(|uuid| uuid.to_string()),
-        request_type: known.map(|known| known.request_type),
+        request_type: said.or(answered.map(|answered| answered.request_type.to_owned())),
         enrollment: report.enrollment().into(),
-        schema: Schema {
-            typed: known.is_some() || answer.is_empty(),
-            mismatches: mismatches.into_iter().map(Mismatch::from).collect(),
-            keys_not_in_schema: unknown.map(|unknown| unknown + unknown_in_envelope),
-        },
+        schema: Schema::of(differences),
         holds: Holds(value),
     })
 }
 
 fn command(value: Value, encoding: &'static str) -> Result<CommandView, command::Error> {
     let command = Command::from_value(value.clone())?;
-    let request = command.request.to_dictionary();
-    let table = known(command.request.request_type()).map(|known| (known.request)());
-    let mut schema = Schema::new(table, command.request.mismatches(), &request);
-    // The table is that of the keys beside RequestType.
-    schema.keys_not_in_schema = schema.keys_not_in_schema.map(|count| count - 1 + command.extra.len());
     Ok(CommandView {
         encoding,
         request_type: command.request.request_type().to_owned(),
         command_uuid: command.uuid.to_string(),
-        schema,
+        schema: Schema::of(command.request.table().map(|_| check(&command))),
         holds: Holds(value),
     })
 }
 
-fn profile(value: Value, encoding: &'static str) -> Result<ProfileView, String> {
-    let text = |entries: &Dictionary, key| entries.get(key).and_then(Value::as_str).map(String::from);
-    let entries = value.as_dictionary().ok_or("a profile is a dictionary")?;
-    let content = entries.get("PayloadContent").and_then(Value::as_array).unwrap_or_default();
-    let payloads: Vec<&Dictionary> = content.iter().filter_map(Value::as_dictionary).collect();
-    let mdm = payloads.iter().find(|payload| text(payload, "PayloadType").as_deref() == Some("com.apple.mdm"));
-    let views = payloads.iter().map(|payload| PayloadView {
-        payload_type: text(payload, "PayloadType"),
-        identifier: text(payload, "PayloadIdentifier"),
+fn profile(value: Value, encoding: &'static str) -> Result<ProfileView, profile::Error> {
+    let profile = Profile::from_value(value.clone())?;
+    let mdm = profile.payloads.iter().find_map(Payload::read::<MDM>);
+    let payloads = profile.payloads.iter().map(|payload| PayloadView {
+        payload_type: payload.payload_type().to_owned(),
+        identifier: payload.envelope.payload_identifier.clone(),
+        typed: profile::tables(payload.payload_type()).next().is_some(),
     });
+    let payloads = payloads.collect();
+    let schema = Schema::of(Some(check(&profile)));
+    let envelope = profile.envelope;
     Ok(ProfileView {
         encoding,
-        identifier: text(entries, "PayloadIdentifier"),
-        uuid: text(entries, "PayloadUUID"),
-        display_name: text(entries, "PayloadDisplayName"),
-        topic: mdm.and_then(|payload| text(payload, "Topic")),
-        payloads: views.collect(),
+        identifier: envelope.payload_identifier,
+        uuid: envelope.payload_uuid,
+        display_name: envelope.payload_display_name,
+        topic: mdm.and_then(|mdm| mdm.topic),
+        payloads,
+        schema,
         holds: Holds(value),
     })
 }

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use mdm_core::checkin::{Authenticate, CheckIn, TokenUpdate};
 use mdm_core::cms::{SignedContent, SignedDataTemplate};
-use mdm_core::command::{Command, Report, Request};
+use mdm_core::command::{Command, DeviceInformation, Report};
 use mdm_core::crypto::{KeyKind, Provider, SignatureAlgorithm, SigningKey as _, SoftwareKey};
 use mdm_core::limits::Limits;
 use mdm_core::plist::{self, Dictionary, Value};
@@ -138,11 +138,12 @@ impl Device {
     pub fn answer(&self, command: &[u8]) -> Result<Vec<u8>> {
         let command = Command::parse(command, &Limits::MESSAGE)?;
         let uuid = Some(command.uuid.as_str());
-        if self.locked && !matches!(command.request, Request::DeviceInformation(_)) {
+        let asks_about_itself = command.request.read::<DeviceInformation>().is_some();
+        if self.locked && !asks_about_itself {
             return self.report("NotNow", uuid, Dictionary::new());
         }
         let mut answer = Dictionary::new();
-        if let Request::DeviceInformation(_) = command.request {
+        if asks_about_itself {
             let responses = [("DeviceName", "Ann's iPhone"), ("OSVersion", "27.0"), ("SerialNumber", "C39XK0AAN72K")];
             answer.insert("QueryResponses", responses.into_iter().collect::<Dictionary>());
         }

@@ -3,17 +3,16 @@
 use serde::{Deserialize, Serialize};
 
 use super::crl::CrlState;
-use super::stored::{Format, Octets};
+use super::generation::Staged;
+use super::stored::Format;
 use super::{
-    Change, CrlPlan, CrlScope, Effect, Error, Generation, GenerationId, KeyId, KeyPolicy, Planned, Record, Refusal, Role,
-    Service, ServiceCertificate,
+    Change, CrlPlan, CrlScope, CrossCertificate, Effect, Error, Generation, GenerationId, KeyId, Notice, NoticeKind, Planned,
+    Record, RenewalState, Role, Service, ServiceCertificate,
 };
-use crate::crypto::{Provider, PublicKey, PublicKeyKind, SignatureAlgorithm, ToBeSigned};
+use crate::crypto::{Provider, ToBeSigned};
 use crate::id::{AuthorityId, Revision};
 use crate::time::Timestamp;
-use crate::x509::{
-    self, BasicConstraints, Certificate, CertificateTemplate, CrlNumber, Extensions, KeyUsage, Name, SerialNumber, Validity,
-};
+use crate::x509::{Certificate, CrlNumber};
 
 /// What a host may set for an authority. The defaults are those of the product that this one is measured against, or else what
 /// other authorities do.
@@ -24,83 +23,13 @@ pub struct Settings {
     pub crl_lifetime_days: u32,
     /// Seconds by which the host's clock may seem to run backwards, as the clocks of several nodes do. 60.
     pub clock_tolerance_seconds: u32,
+    /// Days before its end from which on the operator is told that the authority's certificate expires. 360.
+    pub notice_days: u32,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { crl_lifetime_days: 7, clock_tolerance_seconds: 60 }
-    }
-}
-
-/// What a new authority needs: a name and a key.
-///
-/// ```
-/// # fn key() -> mdm_core::crypto::PublicKey { unimplemented!() }
-/// # fn demo() {
-/// use mdm_core::ca::{Creation, Service};
-///
-/// let (authority_key, scep_key) = (key(), key());
-/// let creation = Creation::new("builtin", "Example Inc.", authority_key).service(Service::Scep, scep_key);
-/// # }
-/// ```
-#[derive(Clone, Debug)]
-pub struct Creation {
-    id: AuthorityId,
-    organization: String,
-    public_key: PublicKey,
-    services: Vec<(Service, PublicKey)>,
-    lifetime_days: u32,
-    settings: Settings,
-}
-
-/// The lifetime of an authority's certificate: ten years.
-const LIFETIME_DAYS: u32 = 3653;
-/// The authority's own certificates begin a day before they are made, so that no device is behind them.
-const BACKDATE_SECONDS: i64 = 86_400;
-/// Longest commonName and organizationName (RFC 5280 appendix A.1), in characters.
-const MAX_NAME: usize = 64;
-const TITLE: &str = "Built-in Certificate Authority";
-
-impl Creation {
-    /// An authority with this name and this key, and the defaults for all else. The organization's name becomes part of the
-    /// subject; what is too long for that is cut.
-    pub fn new(id: impl Into<AuthorityId>, organization: impl Into<String>, public_key: PublicKey) -> Self {
-        Creation {
-            id: id.into(),
-            organization: organization.into(),
-            public_key,
-            services: Vec::new(),
-            lifetime_days: LIFETIME_DAYS,
-            settings: Settings::default(),
-        }
-    }
-
-    /// With a certificate for this service, made together with the authority's own.
-    #[must_use]
-    pub fn service(mut self, service: Service, public_key: PublicKey) -> Self {
-        self.services.push((service, public_key));
-        self
-    }
-
-    /// With another lifetime than 3653 days.
-    #[must_use]
-    pub fn lifetime_days(mut self, days: u32) -> Self {
-        self.lifetime_days = days;
-        self
-    }
-
-    /// With these settings.
-    #[must_use]
-    pub fn settings(mut self, settings: Settings) -> Self {
-        self.settings = settings;
-        self
-    }
-
-    fn subject(&self, title: &str) -> Result<Name, Error> {
-        let cut = |text: &str, longest: usize| text.chars().take(longest).collect::<String>().trim_end().to_owned();
-        let room = MAX_NAME.saturating_sub(title.len()).saturating_sub(1);
-        let common_name = format!("{} {title}", cut(&self.organization, room));
-        Ok(Name::builder().organization(cut(&self.organization, MAX_NAME)).common_name(common_name).build()?)
+        Settings { crl_lifetime_days: 7, clock_tolerance_seconds: 60, notice_days: 360 }
     }
 }
 
@@ -110,8 +39,9 @@ impl Creation {
 /// this record and does not change it, so that any number of nodes issue at once.
 ///
 /// ```text
-///   create ──► planned certificates ──sign, one after the other──► active
-///                                                                    │ reserve, plan_crl
+///   create ──► planned certificates ──sign, one after the other──► active ─── reserve, plan_crl
+///                        ▲                                           │
+///                        └─────────────────── renew ─────────────────┘
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Authority {
@@ -122,9 +52,16 @@ pub struct Authority {
     settings: Settings,
     generations: Vec<Generation>,
     active: Option<GenerationId>,
+    /// The highest number that any generation was planned under.
+    last_generation: GenerationId,
     services: Vec<ServiceCertificate>,
+    crosses: Vec<CrossCertificate>,
     planned: Vec<Planned>,
+    /// What a renewal has had signed, until all of it is.
+    staged: Vec<Staged>,
+    renewal: Option<RenewalState>,
     crls: Vec<CrlState>,
+    told: Vec<Notice>,
 }
 
 /// Something that happened to an authority.
@@ -151,6 +88,20 @@ pub enum AuthorityEventKind {
         settings: Settings,
         /// The authority's certificate first, then those of its services.
         planned: Vec<Planned>,
+    },
+    /// It existed before and was taken over. The first event.
+    #[serde(rename = "adopted")]
+    Adopted {
+        /// Its settings.
+        settings: Settings,
+        /// Its certificate.
+        generation: Generation,
+    },
+    /// Another authority gave it a new certificate.
+    #[serde(rename = "installed")]
+    Installed {
+        /// The certificate, in use now.
+        generation: Generation,
     },
     /// One of its own certificates was signed.
     #[serde(rename = "signed")]
@@ -182,6 +133,41 @@ pub enum AuthorityEventKind {
         /// Its number.
         number: CrlNumber,
     },
+    /// A certificate of a service is to be signed.
+    #[serde(rename = "service-planned")]
+    ServicePlanned {
+        /// The certificate.
+        planned: Planned,
+    },
+    /// Its renewal began; these certificates of its own are to be signed.
+    #[serde(rename = "renewal-started")]
+    RenewalStarted {
+        /// The generation that it leads to.
+        generation: GenerationId,
+        /// The authority's certificate first, then those across the keys, then those of its services.
+        planned: Vec<Planned>,
+    },
+    /// All certificates of the renewal are signed, and in use.
+    #[serde(rename = "renewal-completed")]
+    RenewalCompleted {
+        /// The generation in use now.
+        generation: GenerationId,
+    },
+    /// The renewal was given up.
+    #[serde(rename = "renewal-failed")]
+    RenewalFailed {
+        /// The generation that did not come into use.
+        generation: GenerationId,
+    },
+    /// An operator has seen to the cause of the failed renewal.
+    #[serde(rename = "renewal-acknowledged")]
+    RenewalAcknowledged,
+    /// The operator was told.
+    #[serde(rename = "noticed")]
+    Noticed {
+        /// What.
+        notice: Notice,
+    },
     /// An operator said that the clock is right, though it reads earlier than it did.
     #[serde(rename = "clock-trusted")]
     ClockTrusted,
@@ -195,8 +181,10 @@ impl Record for Authority {
     }
 
     fn begin(first: &AuthorityEvent) -> Result<Self, Error> {
-        let AuthorityEventKind::Created { settings, planned } = &first.kind else {
-            return Err(Error::NotThisRecord("no authority begins with this event"));
+        let (settings, planned, adopted) = match &first.kind {
+            AuthorityEventKind::Created { settings, planned } => (settings, planned.clone(), None),
+            AuthorityEventKind::Adopted { settings, generation } => (settings, Vec::new(), Some(generation.clone())),
+            _ => return Err(Error::NotThisRecord("no authority begins with this event")),
         };
         if first.revision != Revision::FIRST {
             return Err(Error::NotThisRecord("the first event is missing"));
@@ -207,11 +195,16 @@ impl Record for Authority {
             revision: first.revision,
             latest: first.at,
             settings: settings.clone(),
-            generations: Vec::new(),
-            active: None,
+            active: adopted.as_ref().map(|generation| generation.id),
+            generations: adopted.into_iter().collect(),
+            last_generation: GenerationId::FIRST,
             services: Vec::new(),
-            planned: planned.clone(),
+            crosses: Vec::new(),
+            planned,
+            staged: Vec::new(),
+            renewal: None,
             crls: Vec::new(),
+            told: Vec::new(),
         })
     }
 
@@ -231,40 +224,6 @@ impl Record for Authority {
 }
 
 impl Authority {
-    /// Creates an authority, with nothing to configure: its own certificate and those of its services are planned, to be stored
-    /// before they are signed one after the other with [`Authority::to_be_signed`].
-    ///
-    /// The certificate is a root: version 3, valid from a day before now for 3653 days, CN `<organization> Built-in Certificate
-    /// Authority`, key usage digitalSignature, keyCertSign and cRLSign. keyEncipherment is left out on purpose: what devices
-    /// encrypt to is the key of the SCEP service, so that the authority's own key signs and does nothing else.
-    ///
-    /// # Errors
-    /// [`Error::Refused`] for a key that nobody should trust, [`Error::X509`] for an organization's name that makes no subject,
-    /// [`Error::Misuse`] for a service that is given twice or with the authority's own key, [`Error::Crypto`] when there is no
-    /// randomness.
-    pub fn create(creation: &Creation, now: Timestamp, provider: &Provider) -> Result<Change<Self>, Error> {
-        KeyPolicy::DEFAULT.check(&creation.public_key)?;
-        let root = Root {
-            id: GenerationId::FIRST,
-            subject: &creation.subject(TITLE)?,
-            public_key: &creation.public_key,
-            validity: Validity {
-                not_before: now.plus_seconds(-BACKDATE_SECONDS),
-                not_after: now.plus_days(i64::from(creation.lifetime_days)),
-            },
-        };
-        let mut planned = vec![root.plan(provider)?];
-        for (at, (service, key)) in creation.services.iter().enumerate() {
-            if creation.services.iter().take(at).any(|(earlier, _)| earlier == service) || key == root.public_key {
-                return Err(Error::Misuse("each service is given once, with a key of its own"));
-            }
-            planned.push(root.plan_service(*service, creation.subject(service.title())?, key, now, provider)?);
-        }
-        let kind = AuthorityEventKind::Created { settings: creation.settings.clone(), planned };
-        let event = AuthorityEvent { authority: creation.id.clone(), revision: Revision::FIRST, at: now, kind };
-        Ok(Change { record: Self::begin(&event)?, events: vec![event], effects: vec![Effect::SignAuthority] })
-    }
-
     /// The host's name for it.
     pub const fn id(&self) -> &AuthorityId {
         &self.id
@@ -319,8 +278,19 @@ impl Authority {
         self.services.iter().find(|found| found.service == service).map(|found| &found.certificate)
     }
 
+    /// How far a renewal has come; `None` when none is under way.
+    pub const fn renewal(&self) -> Option<RenewalState> {
+        self.renewal
+    }
+
+    /// The certificates across its keys.
+    pub fn cross_certificates(&self) -> &[CrossCertificate] {
+        &self.crosses
+    }
+
     /// The next of the authority's own certificates that must be signed; `None` when there is none. Ask for it again after
-    /// each.
+    /// each. An authority that is renewed with a new key has two keys that sign:
+    /// [`ToBeSigned::public_key`] tells which one it is.
     ///
     /// ```
     /// use mdm_core::ca::{Authority, Change, Error};
@@ -348,12 +318,32 @@ impl Authority {
     pub fn to_be_signed(&self, now: Timestamp, provider: &Provider) -> Result<Option<ToBeSigned<Change<Self>>>, Error> {
         let Some(next) = self.planned.first().cloned() else { return Ok(None) };
         let signature = Certificate::to_be_signed_from(next.tbs().to_vec(), &next.signer, next.algorithm, provider)?;
-        let (authority, at, role) = (self.clone(), now.max(self.latest), next.role);
-        // The last signature asks for none after it.
-        let effects = if self.planned.len() > 1 { vec![Effect::SignAuthority] } else { Vec::new() };
-        Ok(Some(
-            signature.map(move |certificate| authority.then(AuthorityEventKind::Signed { role, certificate }, at, effects)),
-        ))
+        let (authority, at) = (self.clone(), now.max(self.latest));
+        Ok(Some(signature.map(move |certificate| authority.signed(next.role, certificate, at))))
+    }
+
+    /// The record once the next planned certificate is signed; with the last one of a renewal, all come into use.
+    fn signed(self, role: Role, certificate: Certificate, at: Timestamp) -> Change<Self> {
+        let is_last = self.planned.len() == 1;
+        let effects = if is_last { Vec::new() } else { vec![Effect::SignAuthority] };
+        let signed = self.then(AuthorityEventKind::Signed { role, certificate }, at, effects);
+        match signed.record.renewal {
+            Some(RenewalState::Running(generation)) if is_last => {
+                signed.and_then(|authority| authority.renewal_completed(generation, at))
+            }
+            _ => signed,
+        }
+    }
+
+    fn renewal_completed(self, generation: GenerationId, at: Timestamp) -> Change<Self> {
+        let mut completed = self.then(AuthorityEventKind::RenewalCompleted { generation }, at, Vec::new());
+        if let Ok(active) = completed.record.active() {
+            let not_after = active.certificate.validity().not_after;
+            let notice = Notice { generation, kind: NoticeKind::Renewed, not_after };
+            let scope = CrlScope::full(active.key.clone());
+            completed.effects.extend([Effect::RefreshCrl { scope }, Effect::Notify(notice)]);
+        }
+        completed
     }
 
     /// Changes the settings.
@@ -381,13 +371,22 @@ impl Authority {
     /// Whether this can happen to the authority as it is.
     fn fits(&self, kind: &AuthorityEventKind) -> bool {
         match kind {
-            AuthorityEventKind::Created { .. } => false,
+            AuthorityEventKind::Created { .. } | AuthorityEventKind::Adopted { .. } => false,
             AuthorityEventKind::Signed { role, certificate } => self.planned_at(*role, certificate).is_some(),
             AuthorityEventKind::CrlIssued { scope, number } => {
                 self.planned_crl(scope).is_some_and(|plan| plan.number == *number)
             }
+            AuthorityEventKind::Installed { generation } => generation.id == self.next_generation() && self.renewal.is_none(),
+            AuthorityEventKind::RenewalStarted { .. } => self.renewal.is_none() && !self.is_signing(),
+            AuthorityEventKind::RenewalCompleted { generation } => {
+                self.renewal == Some(RenewalState::Running(*generation)) && !self.is_signing()
+            }
+            AuthorityEventKind::RenewalFailed { generation } => self.renewal == Some(RenewalState::Running(*generation)),
+            AuthorityEventKind::RenewalAcknowledged => matches!(self.renewal, Some(RenewalState::Failed(_))),
             AuthorityEventKind::CrlPlanned { .. }
             | AuthorityEventKind::Configured { .. }
+            | AuthorityEventKind::ServicePlanned { .. }
+            | AuthorityEventKind::Noticed { .. }
             | AuthorityEventKind::ClockTrusted => true,
         }
     }
@@ -397,13 +396,38 @@ impl Authority {
         self.latest = self.latest.max(event.at);
         self.revision = event.revision;
         match &event.kind {
-            AuthorityEventKind::Created { .. } => {}
+            AuthorityEventKind::Created { .. } | AuthorityEventKind::Adopted { .. } => {}
             AuthorityEventKind::Signed { role, certificate } => {
                 if let Some(at) = self.planned_at(*role, certificate) {
-                    let next = self.planned.remove(at);
-                    self.place(next, certificate.clone());
+                    let staged = Staged::new(self.planned.remove(at), certificate.clone());
+                    match self.renewal {
+                        Some(_) => self.staged.push(staged),
+                        None => self.place(staged),
+                    }
                 }
             }
+            AuthorityEventKind::Installed { generation } => {
+                self.last_generation = generation.id;
+                self.active = Some(generation.id);
+                self.generations.push(generation.clone());
+            }
+            AuthorityEventKind::ServicePlanned { planned } => self.planned.push(planned.clone()),
+            AuthorityEventKind::RenewalStarted { generation, planned } => {
+                self.renewal = Some(RenewalState::Running(*generation));
+                self.last_generation = self.last_generation.max(*generation);
+                self.planned.clone_from(planned);
+            }
+            AuthorityEventKind::RenewalCompleted { .. } => {
+                self.renewal = None;
+                std::mem::take(&mut self.staged).into_iter().for_each(|staged| self.place(staged));
+            }
+            AuthorityEventKind::RenewalFailed { generation } => {
+                self.renewal = Some(RenewalState::Failed(*generation));
+                self.planned.clear();
+                self.staged.clear();
+            }
+            AuthorityEventKind::RenewalAcknowledged => self.renewal = None,
+            AuthorityEventKind::Noticed { notice } => self.told.push(*notice),
             AuthorityEventKind::Configured { settings } => self.settings = settings.clone(),
             AuthorityEventKind::CrlPlanned { scope, plan } => match self.crl_state(scope) {
                 Some(state) => state.plan(*plan),
@@ -451,94 +475,39 @@ impl Authority {
         &self.crls
     }
 
+    /// The number for a generation that is about to be planned.
+    pub(super) const fn next_generation(&self) -> GenerationId {
+        self.last_generation.next()
+    }
+
+    /// Whether a certificate of the authority's own waits for its signature.
+    pub(super) const fn is_signing(&self) -> bool {
+        !self.planned.is_empty()
+    }
+
+    /// Whether a key is one of the authority's own: of a generation or of a service.
+    pub(super) fn owns(&self, key: &KeyId) -> bool {
+        self.generations.iter().any(|generation| generation.key == *key) || self.services.iter().any(|own| own.key == *key)
+    }
+
+    /// Whether the operator was told so before.
+    pub(super) fn was_told(&self, notice: &Notice) -> bool {
+        self.told.contains(notice)
+    }
+
     /// Puts a signed certificate in its place.
-    fn place(&mut self, next: Planned, certificate: Certificate) {
-        let Planned { role, key, issuer, algorithm, .. } = next;
+    fn place(&mut self, signed: Staged) {
+        let Staged { role, key, issuer, algorithm, certificate } = signed;
         match role {
             Role::Authority(id) => {
                 self.generations.push(Generation { id, key, algorithm, certificate });
                 self.active = Some(id);
             }
+            Role::Cross { subject, issuer } => self.crosses.push(CrossCertificate { subject, issuer, certificate }),
             Role::Service(service) => {
                 self.services.retain(|earlier| earlier.service != service);
                 self.services.push(ServiceCertificate { service, key, generation: issuer, certificate });
             }
         }
-    }
-}
-
-/// An authority's certificate that is about to be made.
-struct Root<'a> {
-    id: GenerationId,
-    subject: &'a Name,
-    public_key: &'a PublicKey,
-    validity: Validity,
-}
-
-impl Root<'_> {
-    /// Fixes the bytes of the self-signed certificate.
-    fn plan(&self, provider: &Provider) -> Result<Planned, Error> {
-        let extensions = Extensions::new()
-            .with(&BasicConstraints::authority(None))
-            .with(&(KeyUsage::DIGITAL_SIGNATURE | KeyUsage::KEY_CERT_SIGN | KeyUsage::CRL_SIGN));
-        self.sign(Role::Authority(self.id), self.subject.clone(), self.public_key, self.validity, extensions, provider)
-    }
-
-    /// Fixes the bytes of a service's certificate.
-    fn plan_service(
-        &self,
-        service: Service,
-        subject: Name,
-        key: &PublicKey,
-        now: Timestamp,
-        provider: &Provider,
-    ) -> Result<Planned, Error> {
-        let profile = service.profile();
-        profile.keys.check(key)?;
-        let extensions = profile.extensions(key);
-        let validity = profile.validity(now, &self.validity)?;
-        self.sign(Role::Service(service), subject, key, validity, extensions, provider)
-    }
-
-    fn sign(
-        &self,
-        role: Role,
-        subject: Name,
-        key: &PublicKey,
-        validity: Validity,
-        extensions: Extensions<'static>,
-        provider: &Provider,
-    ) -> Result<Planned, Error> {
-        let serial = SerialNumber::random(provider.random)?;
-        let algorithm = algorithm_of(self.public_key)?;
-        let template = CertificateTemplate {
-            serial,
-            issuer: self.subject.clone(),
-            subject,
-            validity,
-            public_key: key.clone(),
-            extensions,
-            authority_key_identifier: None,
-        };
-        let tbs = template.to_be_signed(self.public_key, algorithm, provider)?;
-        Ok(Planned {
-            role,
-            serial,
-            key: KeyId::of(key, provider),
-            issuer: self.id,
-            signer: self.public_key.clone(),
-            algorithm,
-            tbs: Octets(tbs.bytes().to_vec()),
-        })
-    }
-}
-
-/// How a key of this kind signs.
-fn algorithm_of(key: &PublicKey) -> Result<SignatureAlgorithm, Error> {
-    match key.kind() {
-        PublicKeyKind::Rsa { .. } => Ok(SignatureAlgorithm::RsaSha256),
-        PublicKeyKind::P256 => Ok(SignatureAlgorithm::EcdsaSha256),
-        PublicKeyKind::P384 => Ok(SignatureAlgorithm::EcdsaSha384),
-        PublicKeyKind::Other => Err(Refusal::Key(x509::Refusal::KeyKind).into()),
     }
 }

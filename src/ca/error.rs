@@ -51,6 +51,14 @@ pub enum Error {
     /// A signature of the authority itself is outstanding; it comes first.
     #[error("a signature of the authority itself is outstanding; carry out Effect::SignAuthority first")]
     SignatureOutstanding,
+    /// The authority is being renewed: have what is planned signed, or give it up with
+    /// [`renewal_failed`](super::Authority::renewal_failed).
+    #[error("a renewal to generation {0} is under way")]
+    RenewalRunning(GenerationId),
+    /// The authority's last renewal failed. Look for the cause, then
+    /// [`acknowledge_renewal`](super::Authority::acknowledge_renewal).
+    #[error("the renewal to generation {0} failed; acknowledge that before renewing again")]
+    RenewalLocked(GenerationId),
     /// The record that was given belongs to another authority, or the request to another tenant than its record.
     #[error("the record belongs to another {0}")]
     Foreign(&'static str),

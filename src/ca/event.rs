@@ -3,7 +3,7 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{CrlScope, Error, Holder};
+use super::{CrlScope, Error, Holder, Notice};
 use crate::id::Revision;
 use crate::x509::SerialNumber;
 
@@ -72,6 +72,15 @@ impl<R: Record> Change<R> {
         Change { record, events: Vec::new(), effects: Vec::new() }
     }
 
+    /// This change, and what is decided on its record.
+    pub(super) fn and_then(self, next: impl FnOnce(R) -> Change<R>) -> Self {
+        let Change { record, mut events, mut effects } = self;
+        let next = next(record);
+        events.extend(next.events);
+        effects.extend(next.effects);
+        Change { record: next.record, events, effects }
+    }
+
     /// The revision that the stored record must have for this change to be stored; `None` when the record must not exist yet.
     pub fn expected(&self) -> Option<Revision> {
         self.record.revision().before(self.events.len())
@@ -128,4 +137,7 @@ pub enum Effect {
         /// Which list.
         scope: CrlScope,
     },
+    /// Tell the operator: the line that [`Notice`] displays.
+    #[serde(rename = "notify")]
+    Notify(Notice),
 }

@@ -4,10 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::Profile;
 use super::stored::{self, Octets};
+use super::{Error, Profile};
 use crate::crypto::{DigestAlgorithm, Provider, PublicKey, SignatureAlgorithm};
-use crate::x509::{Certificate, KeyUsage, SerialNumber};
+use crate::x509::{Certificate, KeyUsage, Name, SerialNumber};
 
 /// The name of a key: the SHA-256 of its SubjectPublicKeyInfo, in lower-case hexadecimal. Unlike the key identifiers in
 /// certificates, no two keys share one.
@@ -96,6 +96,14 @@ pub enum Role {
     /// The authority's certificate itself.
     #[serde(rename = "authority")]
     Authority(GenerationId),
+    /// One key of the authority certified by another, so that who trusts only one of them believes both.
+    #[serde(rename = "cross")]
+    Cross {
+        /// Whose key is certified.
+        subject: GenerationId,
+        /// Whose key signs.
+        issuer: GenerationId,
+    },
     /// A certificate that the authority issued for a service of its own.
     #[serde(rename = "service")]
     Service(Service),
@@ -126,13 +134,29 @@ impl Service {
     }
 
     /// What stands behind the organization in the subject of its certificate.
-    pub(super) const fn title(self) -> &'static str {
+    const fn title(self) -> &'static str {
         match self {
             Service::Scep => "SCEP Registration Authority",
             Service::Ocsp => "OCSP Responder",
             Service::ProfileSigning => "Profile Signing",
         }
     }
+
+    /// The subject of its certificate.
+    pub(super) fn subject(self, organization: &str) -> Result<Name, Error> {
+        subject_of(organization, self.title())
+    }
+}
+
+/// Longest commonName and organizationName (RFC 5280 appendix A.1), in characters.
+const MAX_NAME: usize = 64;
+
+/// The subject of a certificate of the authority's own: the organization, and what the certificate is for. An organization's name
+/// that is too long is cut.
+pub(super) fn subject_of(organization: &str, title: &str) -> Result<Name, Error> {
+    let cut = |longest: usize| organization.chars().take(longest).collect::<String>().trim_end().to_owned();
+    let room = MAX_NAME.saturating_sub(title.len()).saturating_sub(1);
+    Ok(Name::builder().organization(cut(MAX_NAME)).common_name(format!("{} {title}", cut(room))).build()?)
 }
 
 /// The certificate of a service, and the key behind it.
@@ -145,6 +169,19 @@ pub struct ServiceCertificate {
     pub key: KeyId,
     /// Under which generation it was issued.
     pub generation: GenerationId,
+    /// The certificate.
+    pub certificate: Certificate,
+}
+
+/// A certificate over one of the authority's keys, signed with another of them (RFC 9810 calls the two directions OldWithNew and
+/// NewWithOld). Made when the authority is renewed with a new key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct CrossCertificate {
+    /// Whose key is certified.
+    pub subject: GenerationId,
+    /// Whose key signed.
+    pub issuer: GenerationId,
     /// The certificate.
     pub certificate: Certificate,
 }
@@ -174,5 +211,22 @@ impl Planned {
     /// The bytes to sign: a TBSCertificate (RFC 5280 section 4.1), complete.
     pub fn tbs(&self) -> &[u8] {
         &self.tbs.0
+    }
+}
+
+/// One of the authority's own certificates, signed and not yet in use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Staged {
+    pub(super) role: Role,
+    pub(super) key: KeyId,
+    pub(super) issuer: GenerationId,
+    pub(super) algorithm: SignatureAlgorithm,
+    pub(super) certificate: Certificate,
+}
+
+impl Staged {
+    pub(super) fn new(planned: Planned, certificate: Certificate) -> Self {
+        let Planned { role, key, issuer, algorithm, .. } = planned;
+        Staged { role, key, issuer, algorithm, certificate }
     }
 }

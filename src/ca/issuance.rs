@@ -218,11 +218,6 @@ impl Authority {
         Ok(template)
     }
 
-    /// Whether a key is one of the authority's own: of a generation or of a service.
-    fn owns(&self, key: &KeyId) -> bool {
-        self.generations().iter().any(|generation| generation.key == *key) || self.services().iter().any(|own| own.key == *key)
-    }
-
     /// Takes a reservation up where the host stopped: the stored bytes, to be signed by the key that they name. For a certificate
     /// that is signed there is nothing left to do.
     ///

@@ -79,23 +79,33 @@
 
 mod authority;
 mod certificate;
+mod creation;
 mod crl;
 mod error;
 mod event;
+mod export;
 mod generation;
+mod inventory;
 mod issuance;
+mod notice;
 mod profile;
+mod renewal;
 mod revocation;
 pub(crate) mod stored;
 
-pub use authority::{Authority, AuthorityEvent, AuthorityEventKind, Creation, Settings};
+pub use authority::{Authority, AuthorityEvent, AuthorityEventKind, Settings};
 pub use certificate::{
     CertificateEvent, CertificateEventKind, CertificateRecord, Holder, Recorded, Reservation, State, Status,
 };
+pub use creation::Creation;
 pub use crl::{CrlPlan, CrlScope, IssuedCrl};
 pub use error::{Error, Refusal};
 pub use event::{Change, Effect, Record};
-pub use generation::{Generation, GenerationId, KeyId, Planned, Role, Service, ServiceCertificate};
+pub use export::{Export, ExportFormat, Row};
+pub use generation::{CrossCertificate, Generation, GenerationId, KeyId, Planned, Role, Service, ServiceCertificate};
+pub use inventory::Inventory;
 pub use issuance::{IssuanceRequest, RequestKey, Reserved};
+pub use notice::{Attention, Notice, NoticeKind};
 pub use profile::{AlternativeNamesPolicy, KeyPolicy, PastIssuer, Profile, SubjectPolicy};
+pub use renewal::{Renewal, RenewalDue, RenewalPolicy, RenewalState};
 pub use revocation::{Move, Revocation};

@@ -63,6 +63,14 @@ impl EnvelopedData {
         self.recipients.iter().map(|fields| fields.view(&self.der))
     }
 
+    /// How content keys were encrypted to public keys: the first way that the crate knows.
+    pub fn key_transport(&self) -> Option<KeyTransport> {
+        self.recipients().find_map(|recipient| match recipient {
+            RecipientInfo::KeyTransport { algorithm, .. } => algorithm,
+            _ => None,
+        })
+    }
+
     /// The cipher of the content; `None` for one that the crate does not know.
     pub fn cipher(&self) -> Option<ContentCipher> {
         self.cipher
@@ -97,9 +105,8 @@ impl EnvelopedData {
     ) -> Result<ContentKeyRequest<'_>, Error> {
         let (algorithm, wrapped) = self.recipient(certificate, policy.misnamed_recipient)?;
         let algorithm = algorithm.ok_or(Error::Algorithm("key transport algorithm"))?;
-        let cipher = self.cipher.filter(|cipher| policy.legacy.allows_cipher(*cipher));
-        let cipher = cipher.ok_or(Error::Algorithm("content cipher"))?;
-        Ok(ContentKeyRequest { algorithm, wrapped, key_len: cipher.key_len() })
+        let key_len = self.allowed_cipher(policy)?.key_len();
+        Ok(ContentKeyRequest { algorithm, wrapped, key_len })
     }
 
     /// The second half: the content key that came back, or `None` when none did. A missing key, or one of the wrong length, is
@@ -115,6 +122,27 @@ impl EnvelopedData {
         let content_key = content_key.filter(|key| key.len() == cipher.key_len()).unwrap_or(substitute);
         let (iv, encrypted) = (self.part(&self.iv), self.part(&self.encrypted));
         provider.ciphers.decrypt(cipher, &content_key, iv, encrypted).map_err(|_| Error::Unopened)
+    }
+
+    /// Opens an envelope that is addressed to whoever knows a password.
+    ///
+    /// # Errors
+    /// [`Error::NoRecipient`] when it is addressed to no password; [`Error::Algorithm`] for ciphers that the policy refuses and for more
+    /// than 100,000 rounds; [`Error::Crypto`] when there is no randomness; [`Error::Unopened`] for everything else.
+    pub fn open_with_password(&self, password: &Secret, provider: &Provider, policy: &OpeningPolicy) -> Result<Secret, Error> {
+        let fields = self.recipients.iter().find_map(|recipient| match recipient {
+            RecipientFields::Password(fields) => Some(fields),
+            _ => None,
+        });
+        let fields = fields.ok_or(Error::NoRecipient)?;
+        self.allowed_cipher(policy)?;
+        let content_key = fields.unwrap(&self.der, password, provider, policy)?;
+        self.open_with_key(content_key, provider)
+    }
+
+    fn allowed_cipher(&self, policy: &OpeningPolicy) -> Result<ContentCipher, Error> {
+        let cipher = self.cipher.filter(|cipher| policy.legacy.allows_cipher(*cipher));
+        cipher.ok_or(Error::Algorithm("content cipher"))
     }
 
     /// The one recipient that is this certificate. Never a search with the private key: trying each recipient in turn is an

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::identifier::{CertificateId, IdFields};
+use super::password::PasswordFields;
 use super::{span, value_span};
 use crate::asn1::{Error as Asn1Error, Reader, Tag};
 use crate::crypto::KeyTransport;
@@ -20,7 +21,12 @@ pub enum RecipientInfo<'a> {
         /// The encrypted content key.
         wrapped: &'a [u8],
     },
-    /// Another kind, as it was received: key agreement, shared keys, other forms.
+    /// A password, under a key that is derived from it with PBKDF2.
+    Password {
+        /// How many rounds the derivation takes; many are refused when it is opened.
+        iterations: u32,
+    },
+    /// Another kind, as it was received: key agreement, shared keys, passwords in another way, other forms.
     Unsupported(&'a [u8]),
 }
 
@@ -28,12 +34,18 @@ pub enum RecipientInfo<'a> {
 #[derive(Clone, Debug)]
 pub(super) enum RecipientFields {
     KeyTransport { id: IdFields, algorithm: Option<KeyTransport>, wrapped: Range<usize> },
+    Password(PasswordFields),
     Unsupported(Range<usize>),
 }
 
 impl RecipientFields {
     pub(super) fn read(recipients: &mut Reader<'_>) -> Result<Self, Asn1Error> {
         let element = recipients.element()?;
+        if element.tag() == Tag::context_constructed(3)
+            && let Some(fields) = PasswordFields::read(element)?
+        {
+            return Ok(RecipientFields::Password(fields));
+        }
         if element.tag() != Tag::SEQUENCE {
             return Ok(RecipientFields::Unsupported(span(element)));
         }
@@ -52,6 +64,7 @@ impl RecipientFields {
             RecipientFields::KeyTransport { id, algorithm, wrapped } => {
                 RecipientInfo::KeyTransport { id: id.view(der), algorithm: *algorithm, wrapped: part(wrapped) }
             }
+            RecipientFields::Password(fields) => RecipientInfo::Password { iterations: fields.iterations },
             RecipientFields::Unsupported(raw) => RecipientInfo::Unsupported(part(raw)),
         }
     }

@@ -1,7 +1,7 @@
 //! Making EnvelopedData.
 
 use super::identifier::write_issuer_and_serial;
-use super::{Error, oid};
+use super::{Error, oid, password};
 use crate::asn1::{Tag, Writer};
 use crate::crypto::{ContentCipher, KeyTransport, Provider};
 use crate::secret::Secret;
@@ -35,7 +35,22 @@ pub fn seal(
         .collect::<Result<Vec<_>, _>>()?;
     let infos: Vec<Vec<u8>> =
         recipients.iter().zip(&wrapped).map(|(recipient, wrapped)| key_transport(recipient, transport, wrapped)).collect();
-    write(&infos, plain, &content_key, cipher, provider)
+    write(0, &infos, plain, &content_key, cipher, provider)
+}
+
+/// Encrypts content to whoever knows a password (RFC 5652 section 6.2.4): PBKDF2 over HMAC-SHA-256, 20,000 rounds.
+///
+/// # Errors
+/// [`Error::Crypto`] when there is no randomness.
+pub fn seal_with_password(
+    plain: &[u8],
+    password: &Secret,
+    cipher: ContentCipher,
+    provider: &Provider,
+) -> Result<Vec<u8>, Error> {
+    let content_key = content_key(cipher, provider)?;
+    let info = password::recipient_info(password, &content_key, cipher, provider)?;
+    write(3, &[info], plain, &content_key, cipher, provider)
 }
 
 /// KeyTransRecipientInfo, version 0: the certificate is named by issuer and serial number, which every SCEP peer reads.
@@ -50,8 +65,9 @@ fn key_transport(recipient: &Certificate, transport: KeyTransport, wrapped: &[u8
     })
 }
 
-/// EnvelopedData of version 0 around the encrypted content.
+/// EnvelopedData around the encrypted content; its version follows from its recipients (RFC 5652 section 6.1).
 fn write(
+    version: u32,
     infos: &[Vec<u8>],
     plain: &[u8],
     content_key: &Secret,
@@ -67,7 +83,7 @@ fn write(
             w.oid(oid::ENVELOPED_DATA);
             w.nested(Tag::context_constructed(0), |w| {
                 w.sequence(|w| {
-                    w.small_integer(0);
+                    w.small_integer(version);
                     w.set_of(Tag::SET, infos);
                     w.sequence(|w| {
                         w.oid(oid::DATA);

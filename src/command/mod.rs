@@ -37,3 +37,6 @@ pub enum Error {
     #[error("the device answered {0}, which carries no answer")]
     NotAcknowledged(Status),
 }
+
+#[cfg(test)]
+mod tests;

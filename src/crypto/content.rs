@@ -30,24 +30,28 @@ impl ContentCiphers for CbcCiphers {
     }
 
     fn decrypt(&self, cipher: ContentCipher, key: &Secret, iv: &[u8], sealed: &[u8]) -> Result<Secret, Error> {
-        let mut content = Zeroizing::new(sealed.to_vec());
         match cipher {
-            ContentCipher::DesCbc => decrypt::<Decryptor<Des>>(key, iv, &mut content),
-            ContentCipher::TripleDesCbc => decrypt::<Decryptor<TdesEde3>>(key, iv, &mut content),
-            ContentCipher::Aes128Cbc => decrypt::<Decryptor<Aes128>>(key, iv, &mut content),
-            ContentCipher::Aes192Cbc => decrypt::<Decryptor<Aes192>>(key, iv, &mut content),
-            ContentCipher::Aes256Cbc => decrypt::<Decryptor<Aes256>>(key, iv, &mut content),
+            ContentCipher::DesCbc => decrypt_padded::<Decryptor<Des>>(key, iv, sealed),
+            ContentCipher::TripleDesCbc => decrypt_padded::<Decryptor<TdesEde3>>(key, iv, sealed),
+            ContentCipher::Aes128Cbc => decrypt_padded::<Decryptor<Aes128>>(key, iv, sealed),
+            ContentCipher::Aes192Cbc => decrypt_padded::<Decryptor<Aes192>>(key, iv, sealed),
+            ContentCipher::Aes256Cbc => decrypt_padded::<Decryptor<Aes256>>(key, iv, sealed),
         }
-        .ok_or(Error::Failed)?;
-        let last_block = content.rchunks(cipher.block_len()).next().ok_or(Error::Failed)?;
-        let (padding, is_good) = padding(last_block);
-        if !bool::from(is_good) {
-            return Err(Error::Failed);
-        }
-        let length = content.len().saturating_sub(padding);
-        content.truncate(length);
-        Ok(Secret::new(std::mem::take(&mut *content)))
     }
+}
+
+/// Decrypts with any cipher in CBC mode and takes the padding off, in a time that does not depend on the padding.
+pub(crate) fn decrypt_padded<M: BlockModeDecrypt + KeyIvInit>(key: &Secret, iv: &[u8], sealed: &[u8]) -> Result<Secret, Error> {
+    let mut content = Zeroizing::new(sealed.to_vec());
+    decrypt::<M>(key, iv, &mut content).ok_or(Error::Failed)?;
+    let last_block = content.rchunks(M::block_size()).next().ok_or(Error::Failed)?;
+    let (padding, is_good) = padding(last_block);
+    if !bool::from(is_good) {
+        return Err(Error::Failed);
+    }
+    let length = content.len().saturating_sub(padding);
+    content.truncate(length);
+    Ok(Secret::new(std::mem::take(&mut *content)))
 }
 
 /// The content with one to `block` octets behind it that each tell how many they are (RFC 5652 section 6.3).

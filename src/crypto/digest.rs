@@ -79,7 +79,7 @@ const LONGEST_BLOCK: usize = 128;
 
 impl DigestAlgorithm {
     /// Octets of the block that the function works on, which HMAC pads its key to.
-    const fn block_len(self) -> usize {
+    pub(crate) const fn block_len(self) -> usize {
         match self {
             Self::Sha1 | Self::Sha256 => 64,
             Self::Sha384 | Self::Sha512 => LONGEST_BLOCK,

@@ -24,8 +24,10 @@ mod rustcrypto;
 #[cfg(feature = "aws-lc-rs")]
 mod aws_lc;
 
+pub(crate) use algorithm::read_identifier;
 pub use algorithm::{ContentCipher, DigestAlgorithm, KeyTransport, Legacy, SignatureAlgorithm};
 pub use content::CbcCiphers;
+pub(crate) use content::decrypt_padded;
 pub use digest::ShaDigests;
 pub use key::{DecryptionKey, KeyKind, PublicKey, PublicKeyKind, SigningKey, SoftwareKey};
 pub use provider::{ContentCiphers, Digest, DigestContext, Digests, KeyWrapping, Keys, Provider, Random, Verifier};

@@ -255,3 +255,6 @@ impl Described for Profile {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

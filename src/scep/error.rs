@@ -54,6 +54,9 @@ pub enum Error {
     /// A reply belongs to another exchange: its transaction, nonce or type is not the request's.
     #[error("the reply belongs to another exchange: its {0} does not match")]
     Mismatch(&'static str),
+    /// The server behind the proxy answered what cannot be read or believed.
+    #[error("the server behind the proxy: {0}")]
+    Upstream(Box<Error>),
     /// A granted reply holds no certificate for the requested key.
     #[error("the reply holds no certificate for the requested key")]
     NoCertificate,
@@ -66,6 +69,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// The same fault, as that of the server behind a proxy: the device has no part in it and is not told.
+    pub(super) fn upstream(self) -> Self {
+        match self {
+            Error::Crypto(_) | Error::Misuse(_) => self,
+            error => Error::Upstream(Box::new(error)),
+        }
+    }
+
     /// What a signed FAILURE tells the client; `None` when the fault is not the client's.
     pub const fn fail_info(&self) -> Option<FailInfo> {
         match self {
@@ -81,9 +92,12 @@ impl Error {
             | Error::Query(_)
             | Error::Renewal(_) => Some(FailInfo::BadRequest),
             Error::Poll => Some(FailInfo::BadCertId),
-            Error::CaCertificates(_) | Error::Capability(_) | Error::Untrusted | Error::Mismatch(_) | Error::NoCertificate => {
-                None
-            }
+            Error::CaCertificates(_)
+            | Error::Capability(_)
+            | Error::Untrusted
+            | Error::Mismatch(_)
+            | Error::Upstream(_)
+            | Error::NoCertificate => None,
         }
     }
 
@@ -92,9 +106,12 @@ impl Error {
     pub const fn http_status(&self) -> u16 {
         match self {
             Error::Cms(cms::Error::Crypto(_)) | Error::Crypto(_) | Error::Misuse(_) => 500,
-            Error::CaCertificates(_) | Error::Capability(_) | Error::Untrusted | Error::Mismatch(_) | Error::NoCertificate => {
-                502
-            }
+            Error::CaCertificates(_)
+            | Error::Capability(_)
+            | Error::Untrusted
+            | Error::Mismatch(_)
+            | Error::Upstream(_)
+            | Error::NoCertificate => 502,
             _ => 400,
         }
     }

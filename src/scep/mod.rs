@@ -60,22 +60,25 @@
 mod attribute;
 mod ca_certificates;
 mod capability;
+mod challenge;
 pub mod client;
 mod error;
 mod message;
 mod operation;
 mod peer;
 mod pki_message;
+pub mod proxy;
 mod server;
 
 pub use ca_certificates::CaCertificates;
 pub use capability::{Algorithms, Capabilities, Capability};
+pub use challenge::{BoundChallenge, Challenge, ChallengeKey, OneTimeChallenge};
 pub use error::Error;
 pub use message::{FailInfo, MessageType, Nonce, PkiStatus, TransactionId};
 pub use operation::{Operation, media_type};
 pub use peer::Peer;
 pub use pki_message::PkiMessage;
 pub use server::{
-    Authorized, CertPoll, Challenge, GetCert, GetCrl, Held, PkcsReq, Received, Recipient, Refused, RenewalAuthority,
-    RenewalReq, ReplayKey, Reply, Request, Signer, Transaction,
+    Authorized, CertPoll, GetCert, GetCrl, Held, PkcsReq, Received, Recipient, Refused, RenewalAuthority, RenewalReq,
+    ReplayKey, Reply, Request, Signer, Transaction,
 };

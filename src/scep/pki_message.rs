@@ -11,7 +11,7 @@ use crate::x509::Certificate;
 /// The outer layer of a request or reply: what is signed, not yet believed, and the envelope, not yet opened.
 ///
 /// This is all that a proxy sees which only passes messages on, and what a log may show. A server begins with
-/// [`Received`](super::Received), a client with [`Transaction`](super::client::Transaction); both verify.
+/// [`Received`](super::Received), a client with [`Sent`](super::client::Sent); both verify.
 ///
 /// ```no_run
 /// # fn show(body: &[u8]) -> Result<(), mdm_core::scep::Error> {

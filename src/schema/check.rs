@@ -227,13 +227,15 @@ impl Walk<'_> {
     }
 
     fn scalar(&mut self, rules: &'static Rules, value: &Value) {
-        if !rules.values.is_empty() && !rules.values.iter().any(|listed| equal(listed, value)) {
-            self.report(What::NotListed);
-        }
+        let listed = rules.values.iter().any(|listed| equal(listed, value));
+        let bounded = rules.min.is_some() || rules.max.is_some();
         let below = rules.min.is_some_and(|min| number(value).zip(min.number()).is_some_and(|(value, min)| value < min));
         let above = rules.max.is_some_and(|max| number(value).zip(max.number()).is_some_and(|(value, max)| value > max));
-        if below || above {
+        // Where a key has both, the list adds to the range: 0 for never, or 1 to 180.
+        if (below || above) && !listed {
             self.report(What::OutOfRange { min: rules.min, max: rules.max });
+        } else if !rules.values.is_empty() && !listed && !bounded {
+            self.report(What::NotListed);
         }
         let Some(text) = value.as_str() else { return };
         // A pattern that cannot be read holds nothing back; a test reads them all.

@@ -25,6 +25,7 @@
 #[macro_use]
 mod macros;
 mod check;
+#[rustfmt::skip]
 pub(crate) mod generated;
 mod item;
 pub(crate) mod record;
@@ -50,3 +51,6 @@ pub(crate) mod words {
     pub(crate) use super::table::Combine::*;
     pub(crate) use super::table::Scalar::*;
 }
+
+#[cfg(test)]
+mod tests;

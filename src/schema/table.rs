@@ -70,6 +70,7 @@ pub enum Shape {
         /// The key that tells.
         tag: &'static str,
         /// Its values, and the dictionary that each stands for.
+        #[allow(clippy::type_complexity, reason = "a list of names and what they stand for")]
         members: &'static [(&'static str, fn() -> &'static Table)],
     },
 }

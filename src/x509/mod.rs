@@ -17,7 +17,7 @@ mod name;
 pub mod ocsp;
 pub mod oid;
 mod path;
-mod pem;
+pub(crate) mod pem;
 mod serial;
 mod signature;
 mod standing;

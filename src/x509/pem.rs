@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::Error;
 
 /// Writes a block with lines of 64 columns.
-pub(super) fn encode(label: &str, der: &[u8]) -> String {
+pub(crate) fn encode(label: &str, der: &[u8]) -> String {
     let body = STANDARD.encode(der);
     let mut text = String::with_capacity(body.len().saturating_add(body.len() / 64).saturating_add(128));
     text.push_str("-----BEGIN ");
@@ -31,8 +31,15 @@ pub(super) fn decode(labels: &[&'static str], text: &[u8]) -> Result<Vec<u8>, Er
     blocks.next().unwrap_or_else(|| Err(blocks.missing()))
 }
 
+/// One block.
+pub(crate) struct Block<'a> {
+    /// The lines of headers (RFC 1421 section 4.6), which only encrypted private keys have.
+    pub(crate) headers: Vec<&'a [u8]>,
+    pub(crate) body: Vec<u8>,
+}
+
 /// The contents of all blocks with one of the labels. After a damaged block there is no more.
-pub(super) struct Blocks<'a> {
+pub(crate) struct Blocks<'a> {
     labels: &'a [&'static str],
     rest: &'a [u8],
     /// How many lines have been read.
@@ -40,7 +47,7 @@ pub(super) struct Blocks<'a> {
 }
 
 impl<'a> Blocks<'a> {
-    pub(super) fn new(labels: &'a [&'static str], text: &'a [u8]) -> Self {
+    pub(crate) fn new(labels: &'a [&'static str], text: &'a [u8]) -> Self {
         Blocks { labels, rest: text, line: 0 }
     }
 
@@ -75,18 +82,33 @@ impl<'a> Blocks<'a> {
     }
 
     /// From behind the first line of a block through its last.
-    fn body(&mut self, label: &str) -> Option<Vec<u8>> {
-        let mut body = Vec::new();
+    fn content(&mut self, label: &str) -> Option<Block<'a>> {
+        let (mut headers, mut body) = (Vec::new(), Vec::new());
         loop {
             let line = self.next_line()?;
             if boundary(line, b"-----END ") == Some(label.as_bytes()) {
-                return STANDARD.decode(&body).ok();
+                return Some(Block { headers, body: STANDARD.decode(&body).ok()? });
             }
             if line.starts_with(b"-----") {
                 return None;
             }
-            body.extend(line.iter().filter(|octet| !octet.is_ascii_whitespace()));
+            if body.is_empty() && line.contains(&b':') {
+                headers.push(line);
+            } else {
+                body.extend(line.iter().filter(|octet| !octet.is_ascii_whitespace()));
+            }
         }
+    }
+
+    /// The next block, with its headers.
+    pub(crate) fn next_block(&mut self) -> Option<Result<Block<'a>, Error>> {
+        let label = self.find()?;
+        let line = self.line;
+        let block = self.content(label).ok_or(Error::Pem { label, line });
+        if block.is_err() {
+            self.rest = &[];
+        }
+        Some(block)
     }
 }
 
@@ -94,13 +116,7 @@ impl Iterator for Blocks<'_> {
     type Item = Result<Vec<u8>, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let label = self.find()?;
-        let line = self.line;
-        let body = self.body(label).ok_or(Error::Pem { label, line });
-        if body.is_err() {
-            self.rest = &[];
-        }
-        Some(body)
+        self.next_block().map(|block| block.map(|block| block.body))
     }
 }
 

@@ -72,13 +72,12 @@ impl<'a> Frame<'a> {
         let mut ahead = inner.clone();
         let algorithm = inner.expect(Tag::SEQUENCE)?;
         let known = SignatureAlgorithm::read(&mut ahead)?;
-        let bits_at = inner.at();
         let signature = inner.bit_string()?;
         let end = inner.at();
         let signed = Signed {
             part: part.at()..part.at().saturating_add(part.raw().len()),
             algorithm: known,
-            signature: end.saturating_sub(signature.len()).max(bits_at)..end,
+            signature: end.saturating_sub(signature.len())..end,
         };
         Ok(Frame { signed, part, algorithm, rest: inner })
     }

@@ -1,11 +1,14 @@
 //! Creating an authority, and its own certificates.
 
-use mdm_core::ca::{Authority, Creation, Effect, Error, GenerationId, KeyId, Record, Refusal, Service, Settings};
+use mdm_core::ca::{Authority, Creation, Effect, Error, GenerationId, KeyId, Record, Refusal, Renewal, Service, Settings};
 use mdm_core::crypto::{self, Legacy, Provider, SigningKey};
 use mdm_core::id::Revision;
-use mdm_core::x509::{self, BasicConstraints, Csr, KeyUsage, oid};
+use mdm_core::time::Timestamp;
+use mdm_core::x509::{
+    self, BasicConstraints, Certificate, CertificateTemplate, Csr, Extensions, KeyUsage, Name, Validity, oid,
+};
 
-use super::{CA_KEY, Dry, at, authority, key, noon, provider};
+use super::{CA_KEY, Dry, at, authority, key, noon, provider, sign_all};
 
 fn creation() -> Creation {
     Creation::new("builtin", "Example", CA_KEY.public_key().clone())
@@ -19,7 +22,7 @@ fn an_authority_is_made_from_a_name_and_a_key() {
     assert_eq!(certificate.subject().to_string(), "CN=Example Built-in Certificate Authority,O=Example");
     assert_eq!(certificate.issuer(), certificate.subject());
     assert_eq!(certificate.validity().not_before, at("2026-11-20T12:00:00Z"));
-    assert_eq!(certificate.validity().not_after, at("2036-11-21T12:00:00Z"), "3653 days");
+    assert_eq!(certificate.validity().not_after, at("2036-11-20T12:00:00Z"), "3653 days");
     assert_eq!(certificate.basic_constraints(), Some(BasicConstraints::authority(None)));
     assert_eq!(
         certificate.key_usage(),
@@ -65,7 +68,9 @@ fn another_key_does_not_sign_for_the_authority() {
 #[test]
 fn services_get_their_certificates_with_the_authority() {
     let (ocsp, signing) = (key(), key());
+    let scep = Csr::from_pem(include_str!("../data/ca/rsa-2048.csr")).unwrap().public_key().clone();
     let creation = creation()
+        .service(Service::Scep, scep.clone())
         .service(Service::Ocsp, ocsp.public_key().clone())
         .service(Service::ProfileSigning, signing.public_key().clone())
         .lifetime_days(20);
@@ -74,10 +79,10 @@ fn services_get_their_certificates_with_the_authority() {
     while let Some(next) = authority.to_be_signed(noon(), &provider()).unwrap() {
         let change = next.sign_with(&*CA_KEY).unwrap();
         signed += 1;
-        assert_eq!(change.effects.is_empty(), signed == 3, "as long as one is outstanding, it is asked for");
+        assert_eq!(change.effects.is_empty(), signed == 4, "as long as one is outstanding, it is asked for");
         authority = change.record;
     }
-    assert_eq!(signed, 3);
+    assert_eq!(signed, 4);
     let root = authority.certificate().unwrap();
     let responder = authority.service(Service::Ocsp).unwrap();
     assert_eq!(responder.issuer().as_der(), root.subject().as_der());
@@ -85,8 +90,13 @@ fn services_get_their_certificates_with_the_authority() {
     assert_eq!(responder.validity().not_after, root.validity().not_after, "no certificate outlives the authority's");
     assert!(responder.extended_key_usage().unwrap().contains(oid::OCSP_SIGNING));
     assert!(responder.extensions().get(oid::OCSP_NO_CHECK).is_some());
-    assert!(authority.service(Service::ProfileSigning).is_some());
-    assert_eq!(authority.service(Service::Scep), None);
+    let signing = authority.service(Service::ProfileSigning).unwrap();
+    assert!(signing.extended_key_usage().unwrap().contains(oid::CODE_SIGNING));
+    let registration = authority.service(Service::Scep).unwrap();
+    assert_eq!(registration.subject().to_string(), "CN=Example SCEP Registration Authority,O=Example");
+    assert_eq!(registration.key_usage(), Some(KeyUsage::DIGITAL_SIGNATURE | KeyUsage::KEY_ENCIPHERMENT));
+    assert_eq!(registration.public_key(), &scep);
+    assert_eq!(authority.services().len(), 3);
 }
 
 #[test]
@@ -119,8 +129,7 @@ fn what_no_authority_should_be_made_of_is_refused() {
 #[test]
 fn a_long_organization_is_cut_to_what_a_name_may_hold() {
     let creation = Creation::new("a", "Ö".repeat(100), CA_KEY.public_key().clone());
-    let created = Authority::create(&creation, noon(), &provider()).unwrap().record;
-    let signed = created.to_be_signed(noon(), &provider()).unwrap().unwrap().sign_with(&*CA_KEY).unwrap().record;
+    let signed = sign_all(Authority::create(&creation, noon(), &provider()).unwrap().record, &[&*CA_KEY]);
     let common_name = signed.certificate().unwrap().subject().common_name().unwrap();
     assert_eq!(common_name.chars().count(), 64);
     assert!(common_name.ends_with("Ö Built-in Certificate Authority"));
@@ -167,4 +176,59 @@ fn a_generation_is_found_by_its_number() {
     assert_eq!(authority.generation(GenerationId::from(1)).unwrap().id, GenerationId::FIRST);
     assert_eq!(authority.generation(GenerationId::from(2)), Err(Error::NoGeneration(GenerationId::from(2))));
     assert_eq!(authority.generations().len(), 1);
+}
+
+/// A certificate as another authority would have made it for ours.
+fn foreign(usage: KeyUsage, constraints: BasicConstraints, subject: Name, not_after: Timestamp) -> Certificate {
+    let key = key();
+    let template = CertificateTemplate {
+        serial: "4242".parse().unwrap(),
+        issuer: Name::builder().common_name("Root of the company").build().unwrap(),
+        subject,
+        validity: Validity { not_before: noon(), not_after },
+        public_key: CA_KEY.public_key().clone(),
+        extensions: Extensions::new().with(&constraints).with(&usage),
+        authority_key_identifier: None,
+    };
+    template.to_be_signed(key.public_key(), key.algorithm(), &provider()).unwrap().sign_with(&key).unwrap()
+}
+
+#[test]
+fn an_authority_that_exists_is_taken_over() {
+    let subject = Name::builder().common_name("Old product").build().unwrap();
+    let (usage, authority) = (KeyUsage::KEY_CERT_SIGN | KeyUsage::CRL_SIGN, BasicConstraints::authority(Some(0)));
+    let adopt = |certificate, now| Authority::adopt("old", certificate, Settings::default(), now, &provider());
+    let end = noon().plus_days(30);
+    let certificate = foreign(usage, authority, subject.clone(), end);
+    let adopted = adopt(certificate.clone(), noon()).unwrap();
+    assert_eq!(Authority::replay(&adopted.events).unwrap(), adopted.record);
+    assert_eq!(adopted.record.certificate().unwrap(), &certificate);
+    let issued = super::issued(&adopted.record);
+    assert_eq!(issued.certificate().unwrap().issuer(), &subject);
+    assert_eq!(issued.validity().not_after, end);
+
+    assert_eq!(adopt(certificate, end.plus_seconds(1)).unwrap_err(), Error::AuthorityExpired(end));
+    let leaf = foreign(KeyUsage::DIGITAL_SIGNATURE, BasicConstraints::end_entity(), subject.clone(), end);
+    assert!(matches!(adopt(leaf, noon()), Err(Error::Misuse(_))));
+
+    // It renews where it was made.
+    let record = adopted.record;
+    assert!(matches!(record.renew(&Renewal::default(), noon(), &provider()), Err(Error::Misuse(_))));
+    let longer = foreign(usage, authority, subject, end.plus_days(365));
+    let installed = record.install(longer.clone(), noon(), &provider()).unwrap();
+    assert_eq!(installed.record.certificate().unwrap(), &longer);
+    assert_eq!(installed.record.active().unwrap().id, GenerationId::from(2));
+    let other = foreign(usage, authority, Name::builder().common_name("Another").build().unwrap(), end);
+    assert!(matches!(record.install(other, noon(), &provider()), Err(Error::Misuse(_))));
+    let mut replayed = record;
+    installed.events.iter().for_each(|event| replayed.apply(event).unwrap());
+    assert_eq!(replayed, installed.record);
+}
+
+#[test]
+fn a_certificate_without_crl_sign_signs_no_list() {
+    let subject = Name::builder().common_name("Old product").build().unwrap();
+    let certificate = foreign(KeyUsage::KEY_CERT_SIGN, BasicConstraints::authority(None), subject, noon().plus_days(30));
+    let adopted = Authority::adopt("old", certificate, Settings::default(), noon(), &provider()).unwrap().record;
+    assert_eq!(adopted.plan_crl(&adopted.crl_scopes()[0], noon()).unwrap_err(), Error::MayNotSignCrls);
 }

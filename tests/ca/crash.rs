@@ -1,12 +1,12 @@
 //! A host that may stop at any moment: before or after each store, each signature, each delivery. However often it is stopped,
 //! and wherever, what it had fixed before is what comes out in the end.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::LazyLock;
 
 use mdm_core::ca::{
     Authority, AuthorityEvent, CertificateEvent, CertificateEventKind, CertificateRecord, Change, Creation, CrlScope, Effect,
-    Error, IssuanceRequest, Profile, Record, Refusal, Service, State,
+    Error, IssuanceRequest, Notice, NoticeKind, Profile, Record, Refusal, Renewal, Service, State,
 };
 use mdm_core::crypto::{Legacy, SigningKey, SoftwareKey};
 use mdm_core::time::Timestamp;
@@ -50,6 +50,8 @@ struct Outside {
     lists: Vec<(u64, BTreeSet<SerialNumber>)>,
     /// The certificates whose devices are talked with no longer.
     ended: BTreeSet<SerialNumber>,
+    /// What the operator was told.
+    told: HashSet<Notice>,
 }
 
 /// The host stopped.
@@ -74,6 +76,7 @@ enum Op {
     Release(usize),
     List,
     Wait(i64),
+    Renew,
 }
 
 impl Host {
@@ -176,6 +179,11 @@ impl Host {
                     self.replace_effects(Some(&effect), &[]);
                 }
                 Effect::RefreshCrl { scope } => self.list(scope, Some(&effect))?,
+                Effect::Notify(notice) => {
+                    self.step()?;
+                    self.outside.told.insert(*notice);
+                    self.replace_effects(Some(&effect), &[]);
+                }
                 Effect::AskRevocation { .. } => panic!("every certificate here is the authority's own"),
             }
         }
@@ -239,6 +247,10 @@ impl Host {
             Op::List => {
                 let scope = CrlScope::full(self.authority().active().unwrap().key.clone());
                 self.list(&scope, None)?;
+            }
+            Op::Renew => {
+                let renewed = self.authority().renew(&Renewal::default(), self.now, &provider()).unwrap();
+                self.store_authority(&renewed, None)?;
             }
             Op::Wait(seconds) => self.now = self.now.plus_seconds(seconds),
         }
@@ -353,7 +365,13 @@ impl Host {
             }
         }
         assert!(self.outside.lists.is_sorted_by(|earlier, later| earlier.0 < later.0), "numbers rise");
-        assert_eq!(self.authority().services().len(), 1);
+        let authority = self.authority();
+        assert_eq!(authority.renewal(), None, "no renewal is left half done");
+        assert_eq!(authority.services().len(), 1);
+        assert_eq!(authority.services()[0].generation, authority.active().unwrap().id);
+        let told = |generation| self.outside.told.iter().any(|notice: &Notice| notice.generation == generation);
+        assert!(authority.generations().iter().skip(1).all(|generation| told(generation.id)));
+        assert!(self.outside.told.iter().all(|notice| notice.kind == NoticeKind::Renewed));
     }
 }
 
@@ -370,6 +388,7 @@ fn a_host_that_stops_after_any_step_loses_nothing_and_doubles_nothing() {
         Op::Revoke(0),
         Op::Request(0),
         Op::Hold(1),
+        Op::Renew,
         Op::List,
         Op::Wait(60),
         Op::Release(1),
@@ -395,6 +414,7 @@ fn op() -> impl Strategy<Value = Op> {
         2 => (0..DEVICES).prop_map(Op::Hold),
         2 => (0..DEVICES).prop_map(Op::Release),
         1 => Just(Op::List),
+        1 => Just(Op::Renew),
         1 => (1..100_000_i64).prop_map(Op::Wait),
     ]
 }

@@ -7,9 +7,9 @@ use std::fmt::Debug;
 
 use mdm_core::ca::{
     Authority, AuthorityEvent, CertificateEvent, CertificateRecord, Change, Creation, CrlScope, Effect, Holder,
-    IssuanceRequest, Profile, Record, Recorded, Service, Settings,
+    IssuanceRequest, Profile, Record, Recorded, Renewal, Service, Settings,
 };
-use mdm_core::crypto::SigningKey;
+use mdm_core::crypto::{SigningKey, SoftwareKey};
 use mdm_core::id::{EnrollmentId, TenantId};
 use mdm_core::x509::{Extensions, RevocationReason};
 use serde::Serialize;
@@ -36,15 +36,21 @@ impl Story {
     }
 }
 
+fn sign_all(story: &mut Story, mut authority: Authority, keys: &[&SoftwareKey]) -> Authority {
+    while let Some(next) = authority.to_be_signed(authority.latest(), &provider()).unwrap() {
+        let key = keys.iter().find(|key| SigningKey::public_key(**key) == next.public_key()).unwrap();
+        authority = story.change("authority", next.sign_with(*key).unwrap());
+    }
+    authority
+}
+
 fn fresh() -> Vec<String> {
     let mut story = Story::default();
     let creation = Creation::new("builtin", "Example", CA_KEY.public_key().clone())
         .service(Service::ProfileSigning, key().public_key().clone());
     let mut authority = story.change("authority", Authority::create(&creation, noon(), &provider()).unwrap());
     story.tell("unsigned authority", &authority);
-    while let Some(next) = authority.to_be_signed(noon(), &provider()).unwrap() {
-        authority = story.change("authority", next.sign_with(&*CA_KEY).unwrap());
-    }
+    authority = sign_all(&mut story, authority, &[&CA_KEY]);
     authority = story.change("authority", authority.configure(Settings::default(), noon()).unwrap());
     authority = story.change("authority", authority.trust_clock(noon()));
     let scope = CrlScope::full(authority.active().unwrap().key.clone());
@@ -52,8 +58,30 @@ fn fresh() -> Vec<String> {
     let list = authority.crl(&scope, [], &provider()).unwrap().sign_with(&*CA_KEY).unwrap();
     authority = story.change("authority", list.change);
     authority = story.change("authority", authority.plan_crl(&scope, noon()).unwrap());
+    let notice_day = authority.certificate().unwrap().validity().not_after.plus_days(-200);
+    authority = story.change("authority", authority.notices(notice_day).unwrap());
+    let signing = authority.renew_service(Service::ProfileSigning, None, notice_day, &provider()).unwrap();
+    authority = story.change("authority", signing);
+    authority = sign_all(&mut story, authority, &[&CA_KEY]);
+    let renewed = authority.renew(&Renewal::default(), notice_day, &provider()).unwrap();
+    authority = story.change("authority", renewed);
+    authority = story.change("authority", authority.renewal_failed(notice_day).unwrap());
+    authority = story.change("authority", authority.acknowledge_renewal(notice_day).unwrap());
+    let new_key = key();
+    let rekey = Renewal { key: Some(new_key.public_key().clone()), ..Renewal::default() };
+    authority = story.change("authority", authority.renew(&rekey, notice_day, &provider()).unwrap());
+    story.tell("running authority", &authority);
+    authority = sign_all(&mut story, authority, &[&CA_KEY, &new_key]);
     story.tell("authority", &authority);
 
+    let adopted =
+        Authority::adopt("old", authority.certificate().unwrap().clone(), Settings::default(), notice_day, &provider());
+    let adopted = story.change("adopted authority", adopted.unwrap());
+    let installed = adopted.install(authority.certificate().unwrap().clone(), notice_day, &provider()).unwrap();
+    let adopted = story.change("adopted authority", installed);
+    story.tell("adopted authority", &adopted);
+
+    let now = authority.latest();
     let csr = csr(&DEVICE_KEY, name("Device 7"), Extensions::new());
     let profile = Profile::device_identity();
     let holder = Holder {
@@ -65,23 +93,23 @@ fn fresh() -> Vec<String> {
     };
     let request = IssuanceRequest { holder: holder.clone(), ..IssuanceRequest::new(&csr, "t", &profile) };
     let request = IssuanceRequest { renews: Some("0102".parse().unwrap()), ..request };
-    let reserved = authority.reserve(&request, None, noon(), &provider()).unwrap();
+    let reserved = authority.reserve(&request, None, now, &provider()).unwrap();
     let mut record = story.change("certificate", reserved.change().clone());
     story.tell("unsigned certificate", &record);
-    story.change("another certificate", record.abandon(noon()).unwrap());
-    record = story.change("certificate", reserved.sign_with(&*CA_KEY).unwrap());
-    record = story.change("certificate", record.delivered(noon()).unwrap());
-    record = story.change("certificate", record.assign(Holder { device_name: None, ..holder.clone() }, noon()).unwrap());
-    record = story.change("certificate", record.hold(noon()).unwrap());
-    record = story.change("certificate", record.release(noon()).unwrap());
-    record = story.change("certificate", record.revoke(RevocationReason::KeyCompromise, Some(noon()), noon()).unwrap());
+    story.change("another certificate", record.abandon(now).unwrap());
+    record = story.change("certificate", reserved.sign_with(&new_key).unwrap());
+    record = story.change("certificate", record.delivered(now).unwrap());
+    record = story.change("certificate", record.assign(Holder { device_name: None, ..holder.clone() }, now).unwrap());
+    record = story.change("certificate", record.hold(now).unwrap());
+    record = story.change("certificate", record.release(now).unwrap());
+    record = story.change("certificate", record.revoke(RevocationReason::KeyCompromise, Some(now), now).unwrap());
     story.tell("certificate", &record);
 
     let certificate = record.certificate().unwrap().clone();
     let recorded = Recorded { authority: "adcs".into(), own: None, certificate, holder };
-    let mut foreign = story.change("foreign certificate", CertificateRecord::record(recorded, noon()));
-    foreign = story.change("foreign certificate", foreign.revoke(RevocationReason::Unspecified, None, noon()).unwrap());
-    foreign = story.change("foreign certificate", foreign.revocation_confirmed(noon()).unwrap());
+    let mut foreign = story.change("foreign certificate", CertificateRecord::record(recorded, now));
+    foreign = story.change("foreign certificate", foreign.revoke(RevocationReason::Unspecified, None, now).unwrap());
+    foreign = story.change("foreign certificate", foreign.revocation_confirmed(now).unwrap());
     story.tell("foreign certificate", &foreign);
     story.0
 }
@@ -97,8 +125,8 @@ fn written_back(line: &str) -> String {
     }
     let (kind, json) = split(line);
     let json = match kind {
-        "authority event" => back::<AuthorityEvent>(json),
-        "authority" | "unsigned authority" => back::<Authority>(json),
+        kind if kind.ends_with("authority event") => back::<AuthorityEvent>(json),
+        kind if kind.ends_with("authority") => back::<Authority>(json),
         "effect" => back::<Effect>(json),
         kind if kind.ends_with("certificate event") => back::<CertificateEvent>(json),
         kind if kind.ends_with("certificate") => back::<CertificateRecord>(json),
@@ -119,6 +147,7 @@ fn check(lines: &[&str]) {
     }
     let record = |kind: &str| lines.iter().find(|line| split(line).0 == kind).map(|line| split(line).1.to_owned()).unwrap();
     assert_eq!(replayed::<Authority>(lines, "authority"), record("authority"));
+    assert_eq!(replayed::<Authority>(lines, "adopted authority"), record("adopted authority"));
     assert_eq!(replayed::<CertificateRecord>(lines, "certificate"), record("certificate"));
     assert_eq!(replayed::<CertificateRecord>(lines, "foreign certificate"), record("foreign certificate"));
 }

@@ -7,6 +7,7 @@ mod crash;
 mod crl;
 mod format;
 mod issuance;
+mod renewal;
 mod revocation;
 
 use std::sync::LazyLock;
@@ -65,11 +66,19 @@ fn noon() -> Timestamp {
 static CA_KEY: LazyLock<SoftwareKey> = LazyLock::new(key);
 static DEVICE_KEY: LazyLock<SoftwareKey> = LazyLock::new(key);
 
+/// Signs all that is outstanding, each with the key that it names.
+fn sign_all(mut authority: Authority, keys: &[&SoftwareKey]) -> Authority {
+    while let Some(next) = authority.to_be_signed(authority.latest(), &provider()).unwrap() {
+        let key = keys.iter().find(|key| SigningKey::public_key(**key) == next.public_key()).unwrap();
+        authority = next.sign_with(*key).unwrap().record;
+    }
+    authority
+}
+
 /// An authority that was created at noon.
 fn authority() -> Authority {
     let creation = Creation::new("builtin", "Example", CA_KEY.public_key().clone());
-    let created = Authority::create(&creation, noon(), &provider()).unwrap().record;
-    created.to_be_signed(noon(), &provider()).unwrap().unwrap().sign_with(&*CA_KEY).unwrap().record
+    sign_all(Authority::create(&creation, noon(), &provider()).unwrap().record, &[&*CA_KEY])
 }
 
 fn name(common_name: &str) -> Name {

@@ -1,7 +1,8 @@
 //! States, moves and standing of a certificate.
 
 use mdm_core::ca::{
-    CertificateRecord, Change, Effect, Error, Holder, IssuanceRequest, Move, Profile, Record, Recorded, State, Status,
+    CertificateRecord, Change, Effect, Error, Holder, Inventory, IssuanceRequest, Move, Profile, Record, Recorded, Row,
+    State, Status,
 };
 use mdm_core::id::TenantId;
 use mdm_core::time::Timestamp;
@@ -181,6 +182,37 @@ fn active_and_inactive_are_all_that_were_issued() {
     ] {
         assert_eq!(state.status(), status, "{state}");
     }
+}
+
+#[test]
+fn a_row_of_a_list_says_what_people_ask() {
+    let holder = Holder {
+        device_name: Some("iPhone of Ann".into()),
+        user_name: Some("ann".into()),
+        profiles: vec!["Wi-Fi".into(), "VPN".into()],
+        ..Holder::default()
+    };
+    let record = issued(&authority()).assign(holder, noon()).unwrap().record;
+    let row = Row::of(&record, record.validity().not_after, 30);
+    let serial = format!("0x{}", record.serial());
+    assert_eq!(
+        row.cells.each_ref().map(String::as_str),
+        [
+            "CN=Device 7",
+            &serial,
+            "iPhone of Ann",
+            "ann",
+            "builtin",
+            "2026-11-21T12:00:00Z",
+            "2027-11-21T11:59:59Z",
+            "Active",
+            "Expiring",
+            "Wi-Fi; VPN",
+        ]
+    );
+    assert_eq!(Row::of(&reserved(), noon(), 30).cells[5..9], ["", "2027-11-21T11:59:59Z", "", "Reserved"]);
+    let inventory = Inventory::count([&record, &reserved()], noon(), 30);
+    assert_eq!((inventory.active, inventory.all(), inventory.unissued), (1, 1, 1));
 }
 
 /// Each move on a record, tried in any order.

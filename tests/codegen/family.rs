@@ -21,13 +21,16 @@ pub fn area(path: &str) -> Option<&'static str> {
     AREAS.iter().find(|(prefix, _)| path.starts_with(prefix)).map(|(_, area)| *area)
 }
 
+/// The name of a list, and how a file's entry in it is told.
+type Listing = (&'static str, fn(&File) -> Option<String>);
+
 /// A module of generated files, and the list of what is in it.
 struct Family {
     module: &'static str,
     member: fn(&str) -> bool,
     roots: for<'a> fn(&'a File) -> Vec<Root<'a>>,
     /// The macro that hands the list of roots to the module above, and a row of it.
-    list: Option<(&'static str, fn(&File) -> Option<String>)>,
+    list: Option<Listing>,
     /// Cargo feature that brings the module in.
     feature: Option<&'static str>,
 }

@@ -128,7 +128,8 @@ assert len(said["chain.p7b"]["certificates"]) == 2
 assert said["signed.mobileconfig"]["signed"]["signature"] == "verified" and said["detached.der"]["signature"] == "verified"
 assert said["detached.b64"]["signature"] == "verified" and said["detached.b64"]["base64"] and not said["detached.der"].get("base64")
 assert said["sealed.der"]["holds"]["kind"] == "profile"
-assert said["erase.plist"]["mismatches"] == [{"path": "PreserveDataPlan", "expected": "boolean", "found": "string"}]
+differs = [{"path": "Command.PreserveDataPlan", "expected": "boolean", "found": "string"}]
+assert said["erase.plist"]["mismatches"] == differs, said["erase.plist"]
 assert said["erase.plist"]["keysNotInSchema"] == 1 and said["command.plist"]["encoding"] == "binary"
 assert said["locked.key"]["encrypted"] and said["sec1.key"]["encoding"] == "SEC 1" and said["pkcs8.der"]["bits"] == 2048
 assert sorted(refused) == sorted(["short.csr", "odd.csr", "deep.der", "deep.plist", "twice.plist", "empty", "noise", "text"]), sorted(refused)

@@ -278,18 +278,26 @@ fn a_recipient_whose_key_is_not_its_certificates_is_the_hosts_fault() {
 }
 
 #[test]
-fn a_signer_that_cannot_decrypt_is_answered_with_bad_alg() {
+fn a_signer_that_cannot_decrypt_is_answered_with_bad_alg_unless_there_is_a_challenge() {
     let world = world();
     let ec = support::key(&world.provider, "scep/ec.key");
     let certificate = world.issue(&name("EC"), SigningKey::public_key(&ec));
-    let mut message = world.message(19);
-    (message.signer, message.key) = (certificate.clone(), &ec);
-    message.certificates = vec![certificate.as_der().to_vec()];
-    let request = crate::server::pkcs_req(world, &message.sign());
-    let request = request.authorize(mdm_core::scep::Challenge::AcceptWithoutChallenge).unwrap();
-    let issued = world.issue(request.csr().subject(), request.csr().public_key());
-    let refused = request.grant(&issued).unwrap_err();
-    assert_eq!(refused.into_reply().unwrap().fail_info(), Some(FailInfo::BadAlg));
+    let grant = |challenge| {
+        let csr = csr(&world.provider, &ec, challenge);
+        let mut message = world.message(19).content(Some(world.seal(csr.as_der())));
+        (message.signer, message.key) = (certificate.clone(), &ec);
+        message.certificates = vec![certificate.as_der().to_vec()];
+        let request = crate::server::pkcs_req(world, &message.sign());
+        let request = request.authorize(mdm_core::scep::Challenge::AcceptWithoutChallenge).unwrap();
+        let issued = world.issue(request.csr().subject(), request.csr().public_key());
+        request.grant(&issued)
+    };
+    assert_eq!(grant(None).unwrap_err().into_reply().unwrap().fail_info(), Some(FailInfo::BadAlg));
+    let reply = read(world, grant(Some("open sesame")).unwrap());
+    let envelope = reply.envelope(&Peer::default()).unwrap();
+    let opened = envelope.open_with_password(&"open sesame".into(), &world.provider, &Default::default()).unwrap();
+    assert_eq!(SignedData::parse(opened.expose(), &Limits::PKI).unwrap().certificates().len(), 1);
+    assert!(envelope.open_with_password(&"open says me".into(), &world.provider, &Default::default()).is_err());
 }
 
 #[test]

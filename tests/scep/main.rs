@@ -7,7 +7,10 @@
 mod support;
 
 mod attacks;
+mod challenges;
 mod client;
 mod damage;
+mod lossy;
+mod proxy;
 mod server;
 mod world;

@@ -146,6 +146,32 @@ fn the_request_chooses_among_the_allowed_ciphers() {
 }
 
 #[test]
+fn the_request_chooses_how_its_key_is_carried() {
+    let world = world();
+    for transport in [KeyTransport::RsaOaepSha1, KeyTransport::RsaOaepSha256] {
+        let sealed =
+            mdm_core::cms::seal(world.csr.as_der(), &[&world.ra], ContentCipher::Aes128Cbc, transport, &world.provider);
+        let body = world.message(19).content(Some(sealed.unwrap())).sign();
+        let request = pkcs_req(world, &body).authorize(Challenge::AcceptWithoutChallenge).unwrap();
+        let certificate = world.issue(request.csr().subject(), request.csr().public_key());
+        let message = read(world, request.grant(&certificate).unwrap());
+        assert_eq!(message.envelope(&Peer::default()).unwrap().key_transport(), Some(transport));
+    }
+}
+
+#[test]
+fn a_server_whose_key_cannot_decrypt_opens_with_the_challenge() {
+    let world = world();
+    let challenge = Secret::from(CHALLENGE);
+    let sealed = mdm_core::cms::seal_with_password(world.csr.as_der(), &challenge, ContentCipher::Aes128Cbc, &world.provider);
+    let body = world.message(19).content(Some(sealed.unwrap())).sign();
+    let received = || Received::parse(&body, &Peer::default(), &world.provider).unwrap();
+    let Request::PkcsReq(request) = received().open_with_password(&challenge).unwrap() else { panic!() };
+    assert!(request.authorize(Challenge::Fixed(&challenge)).is_ok());
+    assert_eq!(received().open_with_password(&Secret::from("guess")).unwrap_err().error(), &Error::Unopened);
+}
+
+#[test]
 fn broken_ciphers_are_answered_with_bad_alg_unless_the_policy_names_them() {
     let world = world();
     for (cipher, legacy) in [

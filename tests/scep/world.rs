@@ -151,7 +151,7 @@ impl World {
 pub fn csr(provider: &Provider, key: &SoftwareKey, challenge: Option<&str>) -> Csr {
     let mut template = CsrTemplate::new(name("iPhone"), SigningKey::public_key(key).clone());
     template.challenge = challenge.map(Secret::from);
-    template.to_be_signed(SignatureAlgorithm::RsaSha256, provider).unwrap().sign_with(key).unwrap()
+    template.to_be_signed(key.algorithm(), provider).unwrap().sign_with(key).unwrap()
 }
 
 /// A message made by hand, so that everything in it can be wrong.

@@ -46,8 +46,8 @@ const FIRST_WAIT: u32 = 30;
 const LONGEST_WAIT: u32 = 3_600;
 
 impl Enrollment {
-    /// A first enrollment. `signer` is a self-signed certificate, or one from elsewhere that the server knows; its key must be RSA, since the
-    /// reply is encrypted to it.
+    /// A first enrollment. `signer` is a self-signed certificate, or one from elsewhere that the server knows. Its key should be RSA, since the
+    /// reply is encrypted to it; servers that can seal under the challenge instead are rare.
     ///
     /// # Errors
     /// [`Error::Crypto`] when there is no randomness.
@@ -236,6 +236,16 @@ impl Granted {
     /// As [`Granted::open`].
     pub fn open_with_key(&self, content_key: Option<Secret>) -> Result<Issued, Error> {
         self.read(&self.envelope.open_with_key(content_key, &self.provider)?)
+    }
+
+    /// Opens an envelope that was sealed under the challenge, because the signer's key cannot decrypt (RFC 8894 section 3.1).
+    ///
+    /// # Errors
+    /// As [`Granted::open`]; [`Error::Misuse`] when the request has no challenge.
+    pub fn open_with_challenge(&self) -> Result<Issued, Error> {
+        let challenge = self.csr.challenge_password().ok().flatten();
+        let challenge = challenge.ok_or(Error::Misuse("the request has no challenge to open the reply with"))?;
+        self.read(&self.envelope.open_with_password(&challenge, &self.provider, &self.peer.envelopes())?)
     }
 
     fn read(&self, plain: &Secret) -> Result<Issued, Error> {

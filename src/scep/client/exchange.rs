@@ -2,7 +2,7 @@
 
 use super::Server;
 use crate::cms::{self, EnvelopedData, SignedContent, SignedDataTemplate};
-use crate::crypto::{KeyTransport, Provider, ToBeSigned};
+use crate::crypto::{Provider, ToBeSigned};
 use crate::scep::{Error, FailInfo, MessageType, Nonce, PkiMessage, PkiStatus, TransactionId, attribute};
 use crate::x509::Certificate;
 
@@ -31,7 +31,7 @@ impl Exchange {
         provider: &Provider,
     ) -> Result<(Exchange, ToBeSigned<Vec<u8>>), Error> {
         let cipher = server.algorithms.cipher;
-        let envelope = cms::seal(plain, &[&server.recipient], cipher, KeyTransport::RsaPkcs1, provider)?;
+        let envelope = cms::seal(plain, &[&server.recipient], cipher, server.transport, provider)?;
         let sender_nonce = Nonce::random(provider)?;
         let mut template = SignedDataTemplate::new(SignedContent::Attached(&envelope));
         template.digest = server.algorithms.digest;

@@ -1,5 +1,6 @@
 //! What a client knows of a server.
 
+use crate::crypto::KeyTransport;
 use crate::scep::{Algorithms, CaCertificates, Capabilities, Error, Peer};
 use crate::x509::Certificate;
 
@@ -8,6 +9,7 @@ use crate::x509::Certificate;
 pub struct Server {
     pub(super) certificates: CaCertificates,
     pub(super) recipient: Certificate,
+    pub(super) transport: KeyTransport,
     pub(super) algorithms: Algorithms,
     pub(super) peer: Peer,
 }
@@ -21,7 +23,14 @@ impl Server {
     pub fn new(pinned: CaCertificates, capabilities: Capabilities, peer: Peer) -> Result<Self, Error> {
         let algorithms = capabilities.algorithms(&peer)?;
         let recipient = pinned.recipient(&peer)?.clone();
-        Ok(Server { certificates: pinned, recipient, algorithms, peer })
+        Ok(Server { certificates: pinned, recipient, transport: KeyTransport::RsaPkcs1, algorithms, peer })
+    }
+
+    /// The same server, to which content keys are encrypted in this way: OAEP, where the server is known to read it. Nothing in SCEP tells.
+    #[must_use]
+    pub fn with_key_transport(mut self, transport: KeyTransport) -> Self {
+        self.transport = transport;
+        self
     }
 
     /// The certificate that requests are encrypted to.

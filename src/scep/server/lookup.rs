@@ -4,13 +4,19 @@ use super::authorized::grant;
 use super::received::Received;
 use super::reply::{Refused, Reply};
 use crate::cms;
-use crate::scep::{Error, FailInfo};
+use crate::scep::Error;
 use crate::x509::{Certificate, Name, SerialNumber};
 
 /// The accessors that both share.
 macro_rules! lookup {
     ($name:ident) => {
+        sender!($name);
+
         impl $name {
+            fn received(&self) -> &Received {
+                &self.received
+            }
+
             /// The issuer of the certificate in question.
             pub fn issuer(&self) -> &Name {
                 &self.issuer
@@ -19,16 +25,6 @@ macro_rules! lookup {
             /// The serial number of the certificate in question.
             pub fn serial(&self) -> &SerialNumber {
                 &self.serial
-            }
-
-            /// The certificate whose key signed the request, to which the answer will be encrypted.
-            pub fn signer(&self) -> &Certificate {
-                self.received.signer()
-            }
-
-            /// Denies the request: [`FailInfo::BadCertId`] when there is no such certificate.
-            pub fn deny(self, reason: FailInfo) -> Reply {
-                Reply::failure(self.received.exchange(), reason)
             }
         }
     };
@@ -54,7 +50,7 @@ impl GetCert {
         if certificate.issuer() != &self.issuer || certificate.serial() != &self.serial {
             return Err(self.received.refused(Error::Misuse("the certificate is another one than was asked for")));
         }
-        grant(&self.received, &cms::certificates_only(&[certificate.as_der()], &[]))
+        grant(&self.received, &cms::certificates_only(&[certificate.as_der()], &[]), None)
     }
 }
 
@@ -74,6 +70,6 @@ impl GetCrl {
     /// # Errors
     /// [`Refused`] with [`Error::Cms`] when the signer's key cannot decrypt.
     pub fn answer(self, crl: &[u8]) -> Result<Reply, Refused> {
-        grant(&self.received, &cms::certificates_only(&[], &[crl]))
+        grant(&self.received, &cms::certificates_only(&[], &[crl]), None)
     }
 }

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::authorized::Authorized;
 use super::received::{Received, Transaction};
 use super::reply::{Refused, Reply};
-use crate::scep::{Error, FailInfo, TransactionId};
-use crate::x509::{Certificate, Csr, Name, ProvenCsr};
+use crate::scep::Error;
+use crate::x509::{Csr, Name, ProvenCsr};
 
 /// A request that waits for its decision: what a host stores under the transaction identifier. It holds the request, and with it the
 /// challenge.
@@ -47,7 +47,13 @@ pub struct CertPoll {
     pub(super) subject: Name,
 }
 
+sender!(CertPoll);
+
 impl CertPoll {
+    fn received(&self) -> &Received {
+        &self.received
+    }
+
     /// The CA that the client asks.
     pub fn issuer(&self) -> &Name {
         &self.issuer
@@ -58,21 +64,6 @@ impl CertPoll {
         &self.subject
     }
 
-    /// The certificate whose key signed the request.
-    pub fn signer(&self) -> &Certificate {
-        self.received.signer()
-    }
-
-    /// The client's name for the operation, under which [`Held`] was stored.
-    pub fn transaction_id(&self) -> &TransactionId {
-        self.received.transaction_id()
-    }
-
-    /// The operation and the key that runs it.
-    pub fn transaction(&self) -> Transaction {
-        self.received.transaction()
-    }
-
     /// The host has approved of what was held, and the poll belongs to it: same transaction, same key, same name.
     ///
     /// # Errors
@@ -81,7 +72,10 @@ impl CertPoll {
         let belongs = self.received.transaction() == held.transaction && &self.subject == held.csr.subject();
         let proven = held.csr.verify(&self.received.provider, self.received.peer.legacy);
         match proven {
-            Ok(csr) if belongs => Ok(Authorized { received: self.received, csr }),
+            Ok(csr) if belongs => {
+                let challenge = csr.challenge_password().ok().flatten();
+                Ok(Authorized { received: self.received, csr, challenge })
+            }
             _ => Err(self.received.refused(Error::Poll)),
         }
     }
@@ -89,10 +83,5 @@ impl CertPoll {
     /// Nobody has decided yet.
     pub fn still_pending(self) -> Reply {
         Reply::pending(self.received.exchange())
-    }
-
-    /// Denies the request: [`FailInfo::BadCertId`] when nothing is held under this transaction.
-    pub fn deny(self, reason: FailInfo) -> Reply {
-        Reply::failure(self.received.exchange(), reason)
     }
 }

@@ -141,6 +141,16 @@ impl Received {
         self.opened(opened)
     }
 
+    /// Opens a request that is sealed under a password: from a client to a server whose key cannot decrypt (RFC 8894 section 3.1). The
+    /// password is the challenge, which the host must know beforehand.
+    ///
+    /// # Errors
+    /// As [`Received::open`].
+    pub fn open_with_password(self, password: &Secret) -> Result<Request, Refused> {
+        let opened = self.envelope.open_with_password(password, &self.provider, &self.peer.envelopes());
+        self.opened(opened)
+    }
+
     fn opened(self, opened: Result<Secret, cms::Error>) -> Result<Request, Refused> {
         let plain = match opened {
             Ok(plain) => plain,
@@ -161,6 +171,10 @@ impl Received {
 
     /// Denies the request unopened.
     pub fn deny(self, reason: FailInfo) -> Reply {
+        self.deny_because_of(reason)
+    }
+
+    pub(super) fn deny_because_of(&self, reason: FailInfo) -> Reply {
         Reply::failure(self.exchange(), reason)
     }
 

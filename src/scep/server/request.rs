@@ -1,13 +1,12 @@
 //! Requests that were opened, and the decision about each (RFC 8894 sections 3.3.1 to 3.3.5).
 
 use super::authorized::Authorized;
-use super::challenge::Challenge;
 use super::lookup::{GetCert, GetCrl};
 use super::poll::{CertPoll, Held};
-use super::received::{Received, ReplayKey, Transaction};
+use super::received::Received;
 use super::reply::{Refused, Reply};
 use crate::asn1::{Error as Asn1Error, Reader};
-use crate::scep::{Error, FailInfo, MessageType, TransactionId};
+use crate::scep::{Challenge, Error, MessageType};
 use crate::secret::Secret;
 use crate::time::Timestamp;
 use crate::x509::{Certificate, Csr, Name, ProvenCsr, SerialNumber, Standing};
@@ -71,6 +70,8 @@ impl Opened {
     }
 }
 
+sender!(Request);
+
 impl Request {
     pub(super) fn new(received: Received, content: Opened) -> Self {
         let received = Box::new(received);
@@ -101,21 +102,6 @@ impl Request {
     pub fn message_type(&self) -> MessageType {
         self.received().message_type()
     }
-
-    /// The client's name for the operation.
-    pub fn transaction_id(&self) -> &TransactionId {
-        self.received().transaction_id()
-    }
-
-    /// The certificate whose key signed the request.
-    pub fn signer(&self) -> &Certificate {
-        self.received().signer()
-    }
-
-    /// Denies the request, whatever it is.
-    pub fn deny(self, reason: FailInfo) -> Reply {
-        Reply::failure(self.received().exchange(), reason)
-    }
 }
 
 /// What PKCSReq and RenewalReq have in common.
@@ -130,12 +116,22 @@ impl Enrolling {
     fn refused(self, error: Error) -> Refused {
         self.received.refused(error)
     }
+
+    fn authorized(self) -> Authorized {
+        Authorized { received: self.received, csr: self.csr, challenge: self.challenge }
+    }
 }
 
 /// The accessors and decisions that PKCSReq and RenewalReq share.
 macro_rules! enrolling {
     ($name:ident) => {
+        sender!($name);
+
         impl $name {
+            fn received(&self) -> &Received {
+                &self.0.received
+            }
+
             /// The request for a certificate, to decide with. It becomes a [`ProvenCsr`], from which a certificate can be made,
             /// with the authorisation.
             pub fn csr(&self) -> &Csr {
@@ -145,31 +141,6 @@ macro_rules! enrolling {
             /// The challenge that came with the request.
             pub fn challenge(&self) -> Option<&Secret> {
                 self.0.challenge.as_ref()
-            }
-
-            /// The certificate whose key signed the request, to which the answer will be encrypted.
-            pub fn signer(&self) -> &Certificate {
-                self.0.received.signer()
-            }
-
-            /// The client's name for the operation.
-            pub fn transaction_id(&self) -> &TransactionId {
-                self.0.received.transaction_id()
-            }
-
-            /// The operation and the key that runs it.
-            pub fn transaction(&self) -> Transaction {
-                self.0.received.transaction()
-            }
-
-            /// What tells this message from every other.
-            pub fn replay_key(&self) -> ReplayKey {
-                self.0.received.replay_key()
-            }
-
-            /// Denies the request.
-            pub fn deny(self, reason: FailInfo) -> Reply {
-                Reply::failure(self.0.received.exchange(), reason)
             }
 
             /// Leaves the request undecided: the record to store, and the reply that tells the client to poll.
@@ -205,8 +176,9 @@ impl PkcsReq {
     /// # Errors
     /// [`Refused`] with [`Error::Challenge`].
     pub fn authorize(self, challenge: Challenge<'_>) -> Result<Authorized, Refused> {
-        if challenge.accepts(self.0.challenge.as_ref()) {
-            Ok(Authorized { received: self.0.received, csr: self.0.csr })
+        let Enrolling { received, challenge: presented, .. } = &self.0;
+        if challenge.accepts(presented.as_ref(), &received.transaction(), &received.provider) {
+            Ok(self.0.authorized())
         } else {
             Err(self.0.refused(Error::Challenge))
         }
@@ -241,10 +213,8 @@ impl RenewalReq {
     /// [`Refused`] with [`Error::Renewal`].
     pub fn authorize(self, authority: &RenewalAuthority<'_>) -> Result<Authorized, Refused> {
         match self.standing(authority) {
-            Standing::InForce => Ok(Authorized { received: self.0.received, csr: self.0.csr }),
-            Standing::Expired(_) if self.0.received.peer.expired_renewal => {
-                Ok(Authorized { received: self.0.received, csr: self.0.csr })
-            }
+            Standing::InForce => Ok(self.0.authorized()),
+            Standing::Expired(_) if self.0.received.peer.expired_renewal => Ok(self.0.authorized()),
             standing => Err(self.0.refused(Error::Renewal(standing))),
         }
     }

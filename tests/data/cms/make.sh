@@ -35,6 +35,7 @@ encrypt two-recipients.der -aes128 other.pem rsa.pem
 encrypt oaep-sha1.der -aes128 -recip rsa.pem -keyopt rsa_padding_mode:oaep
 encrypt oaep-sha256.der -aes128 -recip rsa.pem -keyopt rsa_padding_mode:oaep -keyopt rsa_oaep_md:sha256
 encrypt password.der -aes128 -pwri_password secret
+encrypt password-aes256.der -aes256 -pwri_password secret
 encrypt ecdh.der -aes128 ec.pem
 
 # Certificates alone, and with a revocation list.

@@ -18,11 +18,11 @@ mod machine_info;
 #[rustfmt::skip]
 mod skip_keys;
 
-pub use enrollment_sso_document::*;
-pub use error_code_pairing_token_missing::*;
 pub use error_code_platform_sso_required::*;
 pub use error_code_software_update_required::*;
 pub use error_unrecognized_device::*;
+pub use error_code_pairing_token_missing::*;
 pub use error_well_known_failed::*;
+pub use enrollment_sso_document::*;
 pub use machine_info::*;
 pub use skip_keys::*;

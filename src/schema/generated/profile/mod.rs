@@ -20,14 +20,14 @@ mod certificate_root;
 #[rustfmt::skip]
 mod scep;
 
+pub use payload_envelope::*;
+pub use profile_envelope::*;
+pub use mdm::*;
 pub use acme_certificate::*;
 pub use certificate_pem::*;
 pub use certificate_pkcs1::*;
 pub use certificate_pkcs12::*;
 pub use certificate_root::*;
-pub use mdm::*;
-pub use payload_envelope::*;
-pub use profile_envelope::*;
 pub use scep::*;
 
 /// Hands every type of this module to another macro.
