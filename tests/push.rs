@@ -104,7 +104,7 @@ fn a_request_that_apple_would_refuse_is_refused_here() {
     assert_eq!(prepare(&[], NOW), Error::VendorChain { at: 0 });
     assert_eq!(prepare(&[vendor.clone(), intermediate.clone()], NOW), Error::VendorChain { at: 1 });
     assert_eq!(prepare(&[vendor.clone(), root.clone()], NOW), Error::VendorChain { at: 0 });
-    assert_eq!(prepare(&[root.clone()], NOW), Error::VendorChain { at: 0 });
+    assert_eq!(prepare(std::slice::from_ref(&root), NOW), Error::VendorChain { at: 0 });
     assert_eq!(prepare(&[vendor.clone(), vendor.clone(), root.clone()], NOW), Error::VendorChain { at: 0 });
     assert_eq!(prepare(&chain(), Timestamp::from_unix(0)), Error::VendorChain { at: 0 });
     let weak = Csr::from_der(&data("push/request-p256.der")).unwrap().verify(&provider, Legacy::NONE).unwrap();

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::Enrollment;
 use crate::crypto::{DigestAlgorithm, Provider};
 use crate::id::{EnrollmentId, TenantId};
-use crate::push::Topic;
+use crate::push::{Topic, octets_of_hex};
 use crate::x509::{Certificate, Standing};
 
 /// The SHA-256 of an identity certificate's DER: what an enrollment is bound to. Shown and stored as lower-case hexadecimal.
@@ -45,17 +45,8 @@ impl std::str::FromStr for Fingerprint {
     type Err = ParseFingerprintError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-        let pairs: &[[u8; 2]; 32] = pairs.try_into().map_err(|_| ParseFingerprintError)?;
-        if !rest.is_empty() {
-            return Err(ParseFingerprintError);
-        }
-        let digit = |text: u8| char::from(text).to_digit(16).and_then(|value| u8::try_from(value).ok());
-        let mut octets = [0; 32];
-        for (slot, [high, low]) in octets.iter_mut().zip(pairs) {
-            *slot = digit(*high).zip(digit(*low)).map(|(high, low)| high << 4 | low).ok_or(ParseFingerprintError)?;
-        }
-        Ok(Fingerprint(octets))
+        let octets = octets_of_hex(text).and_then(|octets| octets.try_into().ok());
+        octets.map(Fingerprint).ok_or(ParseFingerprintError)
     }
 }
 

@@ -43,13 +43,7 @@ impl DeviceToken {
     /// # Errors
     /// [`Error::Token`] when it is not pairs of digits, or the octets are too many or none.
     pub fn from_hex(text: &str) -> Result<Self, Error> {
-        let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-        let bad = Error::Token { len: text.len().div_ceil(2) };
-        if !rest.is_empty() {
-            return Err(bad);
-        }
-        let octet = |[high, low]: &[u8; 2]| Some(digit(*high)? << 4 | digit(*low)?);
-        let octets = pairs.iter().map(octet).collect::<Option<Vec<u8>>>().ok_or(bad)?;
+        let octets = octets_of_hex(text).ok_or(Error::Token { len: text.len().div_ceil(2) })?;
         Self::from_bytes(&octets)
     }
 
@@ -75,9 +69,12 @@ impl DeviceToken {
     }
 }
 
-/// The value of a hexadecimal digit.
-fn digit(text: u8) -> Option<u8> {
-    char::from(text).to_digit(16).and_then(|value| u8::try_from(value).ok())
+/// The octets that pairs of hexadecimal digits of either case spell.
+pub(crate) fn octets_of_hex(text: &str) -> Option<Vec<u8>> {
+    let digit = |text: u8| char::from(text).to_digit(16).and_then(|value| u8::try_from(value).ok());
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    let octet = |[high, low]: &[u8; 2]| Some(digit(*high)? << 4 | digit(*low)?);
+    pairs.iter().map(octet).collect::<Option<Vec<u8>>>().filter(|_| rest.is_empty())
 }
 
 impl fmt::Debug for DeviceToken {

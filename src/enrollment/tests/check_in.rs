@@ -456,3 +456,12 @@ fn the_stored_form_does_not_move() {
     assert!(serde_json::from_str::<Enrollment>(&text.replacen("\"format\":1", "\"format\":9", 1)).is_err());
     assert!(serde_json::from_str::<Enrollment>(&text.replace("0101\",\"announced", "01\",\"announced")).is_err());
 }
+
+#[test]
+fn a_fingerprint_reads_what_it_shows_and_nothing_else() {
+    let text = fingerprint(0xA5).to_string();
+    assert_eq!(text.parse(), Ok(fingerprint(0xA5)));
+    for bad in ["", "a5", &text[1..], &text.replace('5', "g"), &format!("{text}00")] {
+        assert_eq!(bad.parse::<Fingerprint>(), Err(ParseFingerprintError), "{bad}");
+    }
+}
