@@ -164,7 +164,7 @@ fn authorities_that_certified_each_other_make_no_endless_chain() {
     let provider = provider();
     let key = provider.load(&key("ca")).unwrap();
     let of = |subject: &str, issuer: &str| {
-        let name = |common| Name::builder().common_name(common).build().unwrap();
+        let name = |common: &str| Name::builder().common_name(common).build().unwrap();
         let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
         let template = CertificateTemplate {
             serial: SerialNumber::random(provider.random).unwrap(),
