@@ -178,13 +178,13 @@ async fn mdm_put(State(host): State<Arc<Host>>, headers: HeaderMap, body: Bytes)
 }
 
 async fn enroll(State(host): State<Arc<Host>>) -> Answer {
-    blocking(host, |host| mdm::enrollment_profile(host)).await
+    blocking(host, mdm::enrollment_profile).await
 }
 
 async fn ca_pem(State(host): State<Arc<Host>>) -> Answer {
-    blocking(host, |host| host.ca_pem()).await
+    blocking(host, Host::ca_pem).await
 }
 
 async fn crl(State(host): State<Arc<Host>>) -> Answer {
-    blocking(host, |host| host.crl()).await
+    blocking(host, Host::crl).await
 }
