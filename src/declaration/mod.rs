@@ -47,6 +47,7 @@ macro_rules! declarations {
 #[cfg(feature = "declarations")]
 each_declaration!(declarations);
 #[cfg(not(feature = "declarations"))]
+#[allow(clippy::type_complexity, reason = "a list of names and what they stand for")]
 const DECLARATIONS: &[(&str, fn() -> &'static Table)] = &[];
 
 #[cfg(feature = "declarations")]

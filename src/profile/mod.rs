@@ -59,6 +59,7 @@ macro_rules! other_payloads {
 #[cfg(feature = "profiles")]
 each_payload!(other_payloads);
 #[cfg(not(feature = "profiles"))]
+#[allow(clippy::type_complexity, reason = "a list of names and what they stand for")]
 const OTHER_PAYLOADS: &[(&str, fn() -> &'static Table)] = &[];
 
 /// The schemas of a payload type. Several where Apple describes one type in parts (`com.apple.MCX`), none for a type that this

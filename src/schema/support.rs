@@ -256,6 +256,10 @@ pub(crate) mod words {
         }
     }
 
+    #[cfg_attr(
+        not(all(feature = "profiles", feature = "declarations")),
+        allow(dead_code, reason = "a word for each thing that some table says")
+    )]
     impl Support {
         pub(crate) const fn deprecated(self, version: &str) -> Support {
             Support { deprecated: Some(known(version)), ..self }

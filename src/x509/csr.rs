@@ -155,8 +155,9 @@ impl Fields {
     /// Reads the content of CertificationRequestInfo.
     fn read(mut info: Reader<'_>) -> Result<Self, Asn1Error> {
         let at = info.at();
-        if info.small_integer()? != 0 {
-            return Err(Asn1Error::field("version (not 0)", at));
+        // RFC 2986 knows version 0 alone. Apple's own client once wrote 2, and nothing else in the request hangs on it.
+        if info.small_integer()? > 2 {
+            return Err(Asn1Error::field("version (above 2)", at));
         }
         let subject = Name::read(&mut info)?;
         let public_key = PublicKey::read(&mut info)?;
