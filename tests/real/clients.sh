@@ -69,15 +69,19 @@ if timeout 20 scepclient -private-key "$work/s/key" -certificate "$work/s/cert.p
 ok "scepclient's single DES is refused at the strict path"
 
 # --- certmonger, strict path ------------------------------------------------------------------------------------------------
+# certmonger keeps its authorities and requests for good: the name is this run's own, and both are taken out again.
+name=mdm-core-$port
 cat >"$work/certmonger.sh" <<SH
 set -eu
 export HOME=$work/home
 mkdir -p "\$HOME"
 certmonger -s -n >$work/certmonger.log 2>&1 &
 for _ in \$(seq 50); do getcert list-cas -s >/dev/null 2>&1 && break; sleep 0.1; done
-getcert add-scep-ca -s -c example -u $url/scep -N $work/ca.pem
-getcert request -s -c example -k $work/c.key -f $work/c.pem -N CN=certmonger-device -L "$challenge" -w -v
+getcert add-scep-ca -s -c $name -u $url/scep -N $work/ca.pem
+getcert request -s -c $name -k $work/c.key -f $work/c.pem -N CN=certmonger-device -L "$challenge" -w -v
 getcert list -s
+getcert stop-tracking -s -k $work/c.key -f $work/c.pem
+getcert remove-ca -s -c $name
 SH
 dbus-run-session -- bash "$work/certmonger.sh" >"$work/getcert.log" 2>&1 || { cat "$work/getcert.log" "$work/certmonger.log"; fail "certmonger did not enrol"; }
 [ -s "$work/c.pem" ] || { cat "$work/getcert.log" "$work/certmonger.log"; fail "certmonger got no certificate"; }
