@@ -89,6 +89,39 @@ openssl verify -x509_strict -CAfile "$work/ca.pem" "$work/c.pem" >/dev/null || f
 certtool --verify --load-ca-certificate "$work/ca.pem" --infile "$work/c.pem" >/dev/null || fail "GnuTLS does not believe certmonger's certificate"
 ok "certmonger enrolled: $(openssl x509 -in "$work/c.pem" -noout -subject -serial | tr '\n' ' ')"
 
+# --- managed: a device that is OpenSSL and curl checks in with scepclient's certificate ------------------------------------------
+udid=00008150-000A1B2C3D4E5F60
+plist() { printf '<?xml version="1.0" encoding="UTF-8"?>\n<plist version="1.0"><dict>%s<key>UDID</key><string>%s</string></dict></plist>' "$1" "$udid"; }
+pair() { printf '<key>%s</key><string>%s</string>' "$1" "$2"; }
+say() { # CONTENT-TYPE BODY: prints the status; the answer is in $work/answer
+  printf '%s' "$2" >"$work/body"
+  openssl cms -sign -binary -in "$work/body" -signer "$work/m/cert.pem" -inkey "$work/m/key" -md sha256 -outform DER -out "$work/signature"
+  curl -sS -o "$work/answer" -w '%{http_code}' -X PUT --data-binary @"$work/body" -H "Content-Type: $1" \
+    -H "Mdm-Signature: $(openssl base64 -A -in "$work/signature")" "$url/mdm"
+}
+checkin=application/x-apple-aspen-mdm-checkin
+report=application/x-apple-aspen-mdm
+curl -fsS "$url/enroll" -o "$work/enroll.mobileconfig"
+topic=$(grep -A1 '<key>Topic</key>' "$work/enroll.mobileconfig" | sed -n 's|.*<string>\(.*\)</string>.*|\1|p')
+[ -n "$topic" ] || fail "the enrollment profile names no topic"
+[ "$(say $checkin "$(plist "$(pair MessageType Authenticate)$(pair Topic "$topic")")")" = 200 ] || fail "Authenticate was refused"
+magic='<key>Token</key><data>WlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlo=</data>'
+[ "$(say $checkin "$(plist "$(pair MessageType TokenUpdate)$(pair Topic "$topic")$(pair PushMagic magic)$magic")")" = 200 ] || fail "TokenUpdate was refused"
+uuid=$(admin -X POST "$url/admin/enrollments/$udid/commands" -d '{"RequestType":"DeviceInformation","Queries":["OSVersion"]}' | python3 -c 'import json,sys; print(json.load(sys.stdin)["CommandUUID"])')
+[ "$(say $report "$(plist "$(pair Status Idle)")")" = 200 ] || fail "Idle was refused"
+grep -q "<string>$uuid</string>" "$work/answer" || fail "the command was not handed out"
+[ "$(say $report "$(plist "$(pair Status NotNow)$(pair CommandUUID "$uuid")")")" = 200 ] || fail "NotNow was refused"
+[ ! -s "$work/answer" ] || fail "after NotNow the command came again at once"
+say $report "$(plist "$(pair Status Idle)")" >/dev/null
+grep -q "<string>$uuid</string>" "$work/answer" || fail "the command did not come again"
+[ "$(say $report "$(plist "$(pair Status Acknowledged)$(pair CommandUUID "$uuid")")")" = 200 ] || fail "the answer was refused"
+[ ! -s "$work/answer" ] || fail "there is more to do after the last answer"
+admin "$url/admin/enrollments" | grep -q '"state":"Acknowledged"' || fail "the answer was not recorded"
+printf 'x' >>"$work/body"
+forged=$(curl -sS -o /dev/null -w '%{http_code}' -X PUT --data-binary @"$work/body" -H "Content-Type: $report" -H "Mdm-Signature: $(openssl base64 -A -in "$work/signature")" "$url/mdm")
+[ "$forged" = 403 ] || fail "a body that was not signed was taken ($forged)"
+ok "a device checks in, is given a command, says NotNow, gets it again and answers; another body under its signature is refused"
+
 # --- revocation -------------------------------------------------------------------------------------------------------------
 serial=$(openssl x509 -in "$work/m/cert.pem" -noout -serial | cut -d= -f2 | tr A-F a-f)
 curl -fsS "$url/crl" -o "$work/crl-1.der"
@@ -104,6 +137,8 @@ grep -q "certificate revoked" "$work/verify.log" || { cat "$work/verify.log"; fa
 number() { openssl crl -inform DER -in "$1" -noout -crlnumber | sed 's/.*=0x//; s/.*=//'; }
 [ $((16#$(number "$work/crl-2.der"))) -gt $((16#$(number "$work/crl-1.der"))) ] || fail "CRL numbers do not rise"
 openssl verify -crl_check -CAfile "$work/ca.pem" -CRLfile "$work/crl-2.pem" "$work/c.pem" >/dev/null || fail "the other certificate is no longer good"
+[ "$(say $report "$(plist "$(pair Status Idle)")")" = 403 ] || fail "a revoked device was served"
+ok "the revoked device is refused"
 ok "the CRL revokes the one certificate and no other, numbers $(number "$work/crl-1.der") < $(number "$work/crl-2.der")"
 
 # --- what was answered survives SIGKILL; SIGTERM stops cleanly ---------------------------------------------------------------
