@@ -12,6 +12,7 @@ use mdm_core::enrollment::{
 use mdm_core::id::{EnrollmentId, Revision};
 use mdm_core::limits::Limits;
 use mdm_core::plist::{self, Dictionary, Value as Plist};
+use mdm_core::profile;
 use mdm_core::push::{PushCertificate, Topic};
 use mdm_core::x509::{Certificate, RevocationReason, Standing};
 use serde_json::{Value, json};
@@ -379,13 +380,9 @@ fn from_json(json: &Value) -> Option<Plist> {
     })
 }
 
-/// A random UUID (RFC 9562 section 5.4).
+/// A name for a command.
 fn uuid(host: &Host) -> Result<String, Failure> {
-    let mut octets = host.provider.random_bytes::<16>()?;
-    octets[6] = octets[6] & 0x0F | 0x40;
-    octets[8] = octets[8] & 0x3F | 0x80;
-    let hex = host::hex(&octets).to_ascii_uppercase();
-    Ok([&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-"))
+    Ok(profile::uuid(host.provider.random_bytes()?))
 }
 
 /// `GET /admin/enrollments`
@@ -419,45 +416,26 @@ pub fn enrollment_profile(host: &Host) -> Result<Answer, Failure> {
         Ok::<_, Failure>((topic, fingerprint.as_ref().to_vec()))
     })?;
     let url = &host.config.url;
-    let scep_uuid = uuid(host)?;
-    let payload = |kind: &str, identifier: &str, uuid: &str| -> Dictionary {
-        [
-            ("PayloadType", Plist::from(kind)),
-            ("PayloadIdentifier", Plist::from(format!("com.example.mdm.{identifier}"))),
-            ("PayloadUUID", Plist::from(uuid)),
-            ("PayloadVersion", Plist::from(1)),
-        ]
-        .into_iter()
-        .collect()
+    let enrollment = profile::Enrollment {
+        identifier: "com.example.mdm".into(),
+        display_name: "Enrollment".into(),
+        organization: Some("Example".into()),
+        scep: profile::ScepIdentity {
+            url: format!("{url}/scep"),
+            name: Some(host::AUTHORITY.into()),
+            challenge: Some(host.config.challenge.as_str().into()),
+            subject: vec![("CN".into(), "%HardwareUUID%".into())],
+            key_size: 2048,
+            ca_fingerprint: Some(fingerprint),
+        },
+        topic: topic.as_str().into(),
+        server_url: format!("{url}/mdm"),
+        check_in_url: None,
+        // A real host asks for those rights that it needs.
+        access_rights: Some(profile::Rights::ALL),
+        trusted_roots: Vec::new(),
     };
-    let mut scep = payload("com.apple.security.scep", "scep", &scep_uuid);
-    let content = [
-        ("URL", Plist::from(format!("{url}/scep"))),
-        ("Name", Plist::from("builtin")),
-        ("Challenge", Plist::from(host.config.challenge.as_str())),
-        ("CAFingerprint", Plist::from(fingerprint)),
-        ("Key Type", Plist::from("RSA")),
-        ("Keysize", Plist::from(2048)),
-        ("Key Usage", Plist::from(5)),
-        (
-            "Subject",
-            Plist::Array(vec![Plist::Array(vec![Plist::Array(vec![Plist::from("CN"), Plist::from("%HardwareUUID%")])])]),
-        ),
-    ];
-    scep.insert("PayloadContent", content.into_iter().collect::<Dictionary>());
-    let mut mdm = payload("com.apple.mdm", "mdm", &uuid(host)?);
-    mdm.insert("ServerURL", format!("{url}/mdm"));
-    mdm.insert("Topic", topic.as_str());
-    mdm.insert("IdentityCertificateUUID", scep_uuid);
-    mdm.insert("SignMessage", true);
-    mdm.insert("CheckOutWhenRemoved", true);
-    // 8191 is every right there is; a real host asks for those that it needs.
-    mdm.insert("AccessRights", 8191);
-    mdm.insert("ServerCapabilities", Plist::Array(vec![Plist::from("com.apple.mdm.per-user-connections")]));
-    let mut profile = payload("Configuration", "enroll", &uuid(host)?);
-    profile.insert("PayloadDisplayName", "Enrollment");
-    profile.insert("PayloadOrganization", "Example");
-    profile.insert("PayloadContent", Plist::Array(vec![scep.into(), mdm.into()]));
-    let body = plist::to_xml(&profile.into()).map_err(Failure::internal)?;
+    let random = || host.provider.random_bytes::<16>();
+    let body = enrollment.profile([random()?, random()?, random()?]).to_xml().map_err(Failure::internal)?;
     Ok(Answer::ok("application/x-apple-aspen-config", body))
 }
