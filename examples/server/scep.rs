@@ -6,7 +6,7 @@ use mdm_core::crypto::DigestAlgorithm;
 use mdm_core::limits::Limits;
 use mdm_core::scep::{
     Authorized, CaCertificates, Capabilities, Challenge, FailInfo, Operation, Peer, Received, Recipient, Refused,
-    RenewalAuthority, RenewalReq, Reply, Request, Signer, media_type,
+    RenewalAuthority, RenewalReq, ReplayKey, Reply, Request, Signer, media_type,
 };
 use mdm_core::secret::Secret;
 use mdm_core::x509::{Certificate, SerialNumber, Standing};
@@ -119,31 +119,21 @@ struct PkiOperation<'a> {
 impl PkiOperation<'_> {
     fn decide(&self, peer: &Peer) -> Result<Reply, Stop> {
         let received = Received::parse(self.body, peer, &self.host.provider)?;
-        if !self.is_fresh(&received)? {
-            eprintln!("scep: transaction {} came with a nonce that was used before", received.transaction_id());
-            return Ok(received.deny(FailInfo::BadRequest).because("the nonce was used before"));
-        }
+        let nonce = received.replay_key();
         match received.open(&Recipient { certificate: self.certificate, key: &self.host.scep_key })? {
             Request::PkcsReq(request) => {
                 let challenge = Secret::from(self.host.config.challenge.as_str());
-                self.issue(request.authorize(Challenge::Fixed(&challenge))?, None)
+                self.issue(request.authorize(Challenge::Fixed(&challenge))?, None, &nonce)
             }
             Request::RenewalReq(request) => {
                 let renews = *request.renewal_of().serial();
                 let standing = self.standing(&request)?;
                 let issuers = [self.authority.certificate().map_err(Failure::from)?.clone()];
                 let authority = RenewalAuthority { issuers: &issuers, standing, now: host::now() };
-                self.issue(request.authorize(&authority)?, Some(renews))
+                self.issue(request.authorize(&authority)?, Some(renews), &nonce)
             }
             other => Ok(other.deny(FailInfo::BadRequest).because("this server decides at once and keeps nothing to poll for")),
         }
-    }
-
-    /// Whether the nonce is new. The very same message may come again, and gets the same answer.
-    fn is_fresh(&self, received: &Received) -> Result<bool, Failure> {
-        let key = received.replay_key();
-        let digest = host::hex(self.host.provider.digest(DigestAlgorithm::Sha256, self.body).as_ref());
-        self.host.store.decide(|batch| Ok(batch.first_or_same(key.as_str(), &digest)?))
     }
 
     /// What the certificate that asks to be renewed is worth: only one that is on record, byte for byte, is worth anything.
@@ -160,16 +150,22 @@ impl PkiOperation<'_> {
     }
 
     /// Reserve, store, sign, store, answer: whatever is cut off between two of these is finished by the next request or start.
-    fn issue(&self, authorized: Authorized, renews: Option<SerialNumber>) -> Result<Reply, Stop> {
+    fn issue(&self, authorized: Authorized, renews: Option<SerialNumber>, nonce: &ReplayKey) -> Result<Reply, Stop> {
         let (host, provider) = (self.host, &self.host.provider);
         let profile = Profile::device_identity();
         let transaction = authorized.transaction_id().as_str().to_owned();
         let wanted = IssuanceRequest { renews, ..IssuanceRequest::new(authorized.csr(), &transaction, &profile) };
+        let digest = host::hex(provider.digest(DigestAlgorithm::Sha256, self.body).as_ref());
         let reserved = host.store.decide(|batch| {
+            // Only who is entitled to a certificate gets a nonce remembered: a stranger fills no database. The very same message may
+            // come again, and gets the same answer.
+            if !batch.first_or_same(nonce.as_str(), &digest)? {
+                return Ok(Err("the nonce was used before".to_owned()));
+            }
             let answered = batch.load_alias::<CertificateRecord>(&transaction)?;
             let reserved = match self.authority.reserve(&wanted, answered.as_ref(), host::now(), provider) {
                 Ok(reserved) => reserved,
-                Err(ca::Error::Refused(refusal)) => return Ok(Err(refusal)),
+                Err(ca::Error::Refused(refusal)) => return Ok(Err(refusal.to_string())),
                 Err(error) => return Err(Failure::from(error)),
             };
             host::keep(batch, reserved.change())?;
@@ -179,7 +175,7 @@ impl PkiOperation<'_> {
             Ok(reserved) => reserved,
             Err(refusal) => {
                 eprintln!("scep: transaction {transaction}: {refusal}");
-                return Ok(authorized.deny(FailInfo::BadRequest).because(&refusal.to_string()));
+                return Ok(authorized.deny(FailInfo::BadRequest).because(&refusal));
             }
         };
         let issued = reserved.sign_with(&host.ca_key).map_err(Failure::from)?;
