@@ -125,7 +125,7 @@ impl Enrollment {
         let identity_uuid = uuid(identity);
         let mut profile = Profile::new(&self.identifier, uuid(whole)).named(&self.display_name);
         profile.envelope.payload_organization.clone_from(&self.organization);
-        profile = profile.with(Payload::new(&self.scep.payload(), under("scep"), &identity_uuid).named("Identity"));
+        profile = profile.with(Payload::new(&SCEP::from(&self.scep), under("scep"), &identity_uuid).named("Identity"));
         for (at, der) in self.trusted_roots.iter().enumerate() {
             let root = CertificateRoot { payload_content: Some(der.clone()), ..CertificateRoot::default() };
             profile = profile.with(Payload::new(&root, under(&format!("root.{at}")), nth(management, at)).named("Authority"));
@@ -162,20 +162,20 @@ fn nth(mut entropy: [u8; 16], at: usize) -> String {
     uuid(entropy)
 }
 
-impl ScepIdentity {
+impl From<&ScepIdentity> for SCEP {
     /// The payload: the key is for signing and encryption, and does not leave the device.
-    fn payload(&self) -> SCEP {
+    fn from(identity: &ScepIdentity) -> Self {
         let pair = |(kind, value): &(String, String)| vec![vec![kind.clone(), value.clone()]];
         SCEP {
             payload_content: Some(SCEPPayloadContent {
-                url: Some(self.url.clone()),
-                name: self.name.clone(),
-                challenge: self.challenge.clone(),
-                subject: Some(self.subject.iter().map(pair).collect()),
-                keysize: Some(self.key_size),
+                url: Some(identity.url.clone()),
+                name: identity.name.clone(),
+                challenge: identity.challenge.clone(),
+                subject: Some(identity.subject.iter().map(pair).collect()),
+                keysize: Some(identity.key_size),
                 key_type: Some("RSA".into()),
                 key_usage: Some(5),
-                ca_fingerprint: self.ca_fingerprint.clone(),
+                ca_fingerprint: identity.ca_fingerprint.clone(),
                 key_is_extractable: Some(false),
                 ..SCEPPayloadContent::default()
             }),
