@@ -18,6 +18,7 @@ pub mod time;
 pub mod id;
 pub mod asn1;
 pub mod crypto;
+pub mod record;
 // Formats: bounded readers, exact writers.
 pub mod plist;
 #[macro_use]
@@ -36,3 +37,6 @@ pub mod ade;
 pub mod ca;
 pub mod push;
 pub mod enrollment;
+// For fuzzers: what must hold for any bytes.
+#[cfg(any(feature = "fuzzing", all(test, feature = "rustcrypto", feature = "profiles", feature = "declarations")))]
+pub mod fuzzing;
