@@ -129,7 +129,8 @@ pub fn describe(bytes: &[u8], given: &Given) -> Result<Described, String> {
         // A signed profile, or the next certificates of a CA.
         Some(content) => {
             let view = SignedView::of(&signed, Some(content), given)?;
-            let inside = detect::describe(content, given).map_err(|fault| format!("signed content that is {fault}"))?;
+            let inside =
+                given.within(|| detect::describe(content, given)).map_err(|fault| format!("signed content that is {fault}"))?;
             Ok(Described { signed: Some(view), ..inside })
         }
     }
@@ -212,7 +213,7 @@ fn describe_enveloped(bytes: &[u8], given: &Given) -> Result<Described, String> 
         },
         error => fault(error),
     })?;
-    let (envelope, holds) = EnvelopeView::open(&envelope, given, |plain| detect::describe(plain, given).ok());
+    let (envelope, holds) = EnvelopeView::open(&envelope, given, |plain| given.within(|| detect::describe(plain, given)).ok());
     Ok(Found::EnvelopedData(EnvelopedView { envelope, holds: holds.map(Box::new) }).into())
 }
 
