@@ -16,6 +16,7 @@ pub mod limits;
 pub mod secret;
 pub mod time;
 pub mod id;
+pub mod web;
 pub mod asn1;
 pub mod crypto;
 // Formats: bounded readers, exact writers.
