@@ -19,6 +19,7 @@ pub mod id;
 pub mod web;
 pub mod asn1;
 pub mod crypto;
+pub mod record;
 // Formats: bounded readers, exact writers.
 pub mod plist;
 #[macro_use]
