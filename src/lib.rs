@@ -36,5 +36,6 @@ pub mod declaration;
 pub mod ade;
 // Decide: records in, events and effects out.
 pub mod ca;
+pub mod external;
 pub mod push;
 pub mod enrollment;

@@ -73,13 +73,22 @@ impl Endpoint {
         self.0.clone()
     }
 
+    /// The address with this query, escaped already, in the place of its own.
+    pub(crate) fn with_query(&self, query: &str) -> Result<Uri, Error> {
+        self.at(format!("{}?{query}", self.0.path()))
+    }
+
     /// The address of something below. `path` is escaped already and begins without a slash. A query of this address is left out.
     pub(crate) fn below(&self, path: &str) -> Result<Uri, Error> {
-        let below = format!("{}/{path}", self.0.path().trim_end_matches('/'));
+        self.at(format!("{}/{path}", self.0.path().trim_end_matches('/')))
+    }
+
+    fn at(&self, path_and_query: String) -> Result<Uri, Error> {
         let mut parts = self.0.clone().into_parts();
+        let path_and_query = PathAndQuery::try_from(path_and_query);
         parts.path_and_query =
-            Some(PathAndQuery::try_from(below).map_err(|_| Error::Misuse("a name for the service is not plain text"))?);
-        Uri::from_parts(parts).map_err(|_| Error::Misuse("a name for the service is too long"))
+            Some(path_and_query.map_err(|_| Error::Misuse("a name for the service is not plain text, or too long"))?);
+        Uri::from_parts(parts).map_err(|_| Error::Misuse("a name for the service cannot be sent"))
     }
 }
 

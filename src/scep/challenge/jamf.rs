@@ -163,7 +163,7 @@ pub fn refusal(error: &ChallengeError) -> Response<Vec<u8>> {
 }
 
 /// A service that hands out challenges for such events.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(clippy::exhaustive_structs, reason = "a host builds it")]
 pub struct ChallengeServer {
     /// Its address.

@@ -9,13 +9,14 @@
 //! credentials are given. Tried against pages that servers were seen to send, not against a server.
 
 use http::{Request, Response};
+use serde::{Deserialize, Serialize};
 
 use super::ChallengeError;
 use crate::secret::Secret;
 use crate::web::{self, Answer, Credentials, Endpoint};
 
 /// The page to ask.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(clippy::exhaustive_structs, reason = "a host builds it")]
 pub struct AdminPage {
     /// Its address: `https://ndes.example.com/certsrv/mscep_admin/`, or the challenge URL that Okta shows.
