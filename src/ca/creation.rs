@@ -2,6 +2,7 @@
 
 use super::authority::AuthorityEventKind;
 use super::generation::subject_of;
+use super::scope;
 use super::stored::Octets;
 use super::{
     Authority, AuthorityEvent, Change, Effect, Error, Generation, GenerationId, KeyId, KeyPolicy, Planned, Record, Refusal,
@@ -86,9 +87,10 @@ impl Authority {
     ///
     /// # Errors
     /// [`Error::Refused`] for a key that nobody should trust, [`Error::X509`] for an organization's name that makes no subject,
-    /// [`Error::Misuse`] for a service that is given twice or with the authority's own key, [`Error::Crypto`] when there is no
+    /// [`Error::Misuse`] for a service that is given twice or with the authority's own key and for settings that cannot be, [`Error::Crypto`] when there is no
     /// randomness.
     pub fn create(creation: &Creation, now: Timestamp, provider: &Provider) -> Result<Change<Self>, Error> {
+        scope::check_change(None, creation.settings.crl_parts.as_ref())?;
         KeyPolicy::DEFAULT.check(&creation.public_key)?;
         let not_before = now.plus_seconds(-BACKDATE_SECONDS);
         let root = Issuer {
@@ -122,6 +124,7 @@ impl Authority {
         now: Timestamp,
         provider: &Provider,
     ) -> Result<Change<Self>, Error> {
+        scope::check_change(None, settings.crl_parts.as_ref())?;
         let generation = Generation::existing(GenerationId::FIRST, certificate, now, provider)?;
         Self::first(id.into(), AuthorityEventKind::Adopted { settings, generation }, now, Vec::new())
     }
@@ -207,7 +210,7 @@ impl<'a> Issuer<'a> {
         let profile = service.profile();
         profile.keys.check(key)?;
         let validity = profile.validity(now, &self.validity)?;
-        self.plan(Role::Service(service), subject, key, validity, profile.extensions(key), provider)
+        self.plan(Role::Service(service), subject, key, validity, profile.extensions(key, Vec::new()), provider)
     }
 
     fn plan(
@@ -243,7 +246,7 @@ impl<'a> Issuer<'a> {
 }
 
 /// How a key of this kind signs.
-fn algorithm_of(key: &PublicKey) -> Result<SignatureAlgorithm, Error> {
+pub(super) fn algorithm_of(key: &PublicKey) -> Result<SignatureAlgorithm, Error> {
     match key.kind() {
         PublicKeyKind::Rsa { .. } => Ok(SignatureAlgorithm::RsaSha256),
         PublicKeyKind::P256 => Ok(SignatureAlgorithm::EcdsaSha256),
