@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use mdm_core::ca::{
-    Authority, CertificateRecord, Change, Creation, CrlParts, Holder, IssuanceRequest, KeyId, Profile, Service, Settings,
+    Authority, CertificateRecord, Creation, CrlParts, Holder, IssuanceRequest, KeyId, Profile, Service, Settings,
 };
 use mdm_core::crypto::{KeyKind, Legacy, Provider, SigningKey, SoftwareKey, ToBeSigned};
+use mdm_core::record::Change;
 use mdm_core::secret::Secret;
 use mdm_core::time::Timestamp;
 use mdm_core::x509::{

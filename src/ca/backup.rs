@@ -4,11 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use super::authority::AuthorityEventKind;
 use super::crl::number_at;
-use super::stored::Format;
-use super::{Authority, AuthorityEvent, Change, Effect, Error, Generation, KeyId, Record as _, RenewalState, Service};
+use super::{Authority, AuthorityEvent, Effect, Error, Generation, KeyId, RenewalState, Service};
 use crate::crypto::{Provider, SigningKey as _};
 use crate::id::Revision;
 use crate::keystore::{self, Entry, KeyStore, Policy, Protection};
+use crate::record::stored::Format;
+use crate::record::{Change, Record as _};
 use crate::secret::Secret;
 use crate::time::Timestamp;
 use crate::x509::CrlNumber;

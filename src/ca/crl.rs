@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::authority::AuthorityEventKind;
-use super::{Authority, Change, CrlScope, Error, Generation};
+use super::{Authority, CrlScope, Error, Generation};
 use crate::crypto::{Provider, ToBeSigned};
+use crate::record::Change;
 use crate::time::Timestamp;
 use crate::x509::{CertificateRevocationList, CrlNumber, CrlTemplate, IssuingDistributionPoint, KeyIdentifier, RevokedEntry};
 
@@ -176,7 +177,8 @@ impl Authority {
     /// stored. They are taken one at a time.
     ///
     /// ```
-    /// use mdm_core::ca::{Authority, CertificateRecord, Change, CrlScope, Error};
+    /// use mdm_core::ca::{Authority, CertificateRecord, CrlScope, Error};
+    /// use mdm_core::record::Change;
     /// use mdm_core::crypto::{Provider, SigningKey};
     /// use mdm_core::time::Timestamp;
     ///

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::certificate::CertificateEventKind;
-use super::{CertificateRecord, Change, CrlBase, CrlScope, Effect, Error, State};
+use super::{CertificateRecord, CrlBase, CrlScope, Effect, Error, State};
+use crate::record::Change;
 use crate::time::Timestamp;
 use crate::x509::{RevocationReason, RevokedEntry, SerialNumber};
 
