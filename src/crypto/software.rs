@@ -105,6 +105,27 @@ pub(super) fn verifying(algorithm: SignatureAlgorithm, key: &PublicKey) -> Resul
     }
 }
 
+/// What a private RSA key decrypts: the ciphertext, or a stand-in of the same length when the ciphertext is none, being of another length
+/// than the modulus or above it. That shows without the private key, and a library stops there at once; decrypting the stand-in takes the
+/// time that a ciphertext takes. The stand-in opens to no padded key.
+pub(super) fn ciphertext<'a>(wrapped: &'a [u8], modulus: &[u8], stand_in: &'a [u8]) -> &'a [u8] {
+    // Octet strings of one length compare as the numbers that they are.
+    if wrapped.len() == modulus.len() && wrapped < modulus { wrapped } else { stand_in }
+}
+
+/// The modulus of an RSA key, without leading zeros, and the stand-in of [`ciphertext`]: the number 2.
+pub(super) fn modulus_and_stand_in(public: &PublicKey) -> Result<(Vec<u8>, Vec<u8>), Error> {
+    let read = || -> Result<Vec<u8>, Asn1Error> {
+        let mut key = Reader::new(public.key_bits()).sequence()?;
+        let modulus = key.integer()?;
+        Ok(modulus.iter().skip_while(|octet| **octet == 0).copied().collect())
+    };
+    let modulus = read().map_err(|_| Error::Key)?;
+    let mut stand_in = vec![0; modulus.len()];
+    *stand_in.last_mut().ok_or(Error::Key)? = 2;
+    Ok((modulus, stand_in))
+}
+
 /// What was opened, when something was and it is as long as the substitute; else the substitute. Which of the two it is shows
 /// neither in the result's form nor in the time this takes.
 pub(super) fn or_substitute(opened: Option<Secret>, substitute: &Secret) -> Secret {
