@@ -337,7 +337,11 @@ fn an_envelope_for_somebody_else_stays_shut() {
         assert_eq!(open("aes128.der", OpeningPolicy::default()), Err(Error::NoRecipient));
         assert_eq!(open("ecdh.der", OpeningPolicy::default()), Err(Error::NoRecipient));
         let guessed = open("ecdh.der", OpeningPolicy { misnamed_recipient: true, ..OpeningPolicy::default() });
-        assert_eq!(guessed, Err(Error::Crypto(crypto::Error::Key)), "an RSA key agrees with nobody");
+        assert_eq!(guessed, Err(Error::Algorithm("key agreement algorithm")), "an RSA key agrees with nobody");
+        let misnamed = OpeningPolicy { misnamed_recipient: true, ..OpeningPolicy::default() };
+        let (ec, ec_key) = (certificate("ec"), self::key(&provider, "ec"));
+        let guessed = enveloped("aes128.der").open(&ec, &ec_key, &provider, &misnamed);
+        assert_eq!(guessed, Err(Error::Algorithm("key transport algorithm")), "and no other decrypts");
         let tolerant = OpeningPolicy { misnamed_recipient: true, ..OpeningPolicy::default() };
         // Taken for ours since it is alone, and then not ours: no other error than any that fails to open.
         assert_eq!(open("aes128.der", tolerant), Err(Error::Unopened));

@@ -27,10 +27,19 @@ mod c {
     unsafe extern "C" {
         pub fn CMS_get0_SignerInfos(cms: *mut ffi::CMS_ContentInfo) -> *mut ffi::OPENSSL_STACK;
         pub fn CMS_get1_certs(cms: *mut ffi::CMS_ContentInfo) -> *mut ffi::stack_st_X509;
-        pub fn CMS_signed_get0_data_by_OBJ(info: *const SignerInfo, object: *const ffi::ASN1_OBJECT, at: c_int, kind: c_int)
-        -> *mut c_void;
-        pub fn CMS_signed_add1_attr_by_txt(info: *mut SignerInfo, name: *const c_char, kind: c_int, bytes: *const c_void, len: c_int)
-        -> c_int;
+        pub fn CMS_signed_get0_data_by_OBJ(
+            info: *const SignerInfo,
+            object: *const ffi::ASN1_OBJECT,
+            at: c_int,
+            kind: c_int,
+        ) -> *mut c_void;
+        pub fn CMS_signed_add1_attr_by_txt(
+            info: *mut SignerInfo,
+            name: *const c_char,
+            kind: c_int,
+            bytes: *const c_void,
+            len: c_int,
+        ) -> c_int;
         pub fn CMS_add1_signer(
             cms: *mut ffi::CMS_ContentInfo,
             signer: *mut ffi::X509,
@@ -129,7 +138,8 @@ impl Server {
         let mut recipients = Stack::new().unwrap();
         recipients.push(device).unwrap();
         let bag = degenerate(&certificate);
-        let sealed = CmsContentInfo::encrypt(&recipients, &bag, Cipher::aes_128_cbc(), CMSOptions::BINARY).unwrap().to_der().unwrap();
+        let sealed =
+            CmsContentInfo::encrypt(&recipients, &bag, Cipher::aes_128_cbc(), CMSOptions::BINARY).unwrap().to_der().unwrap();
         self.certrep(&sealed, transaction_id, sender_nonce)
     }
 

@@ -88,7 +88,9 @@ impl OpenSsl {
         let mut out = [0; 256];
         for _ in 0..2 {
             black_box(Signer::new(MessageDigest::sha256(), &self.key).unwrap().sign_oneshot_to_vec(&MESSAGE).unwrap());
-            assert!(Verifier::new(MessageDigest::sha256(), &self.key).unwrap().verify_oneshot(&self.signature, &MESSAGE).unwrap());
+            assert!(
+                Verifier::new(MessageDigest::sha256(), &self.key).unwrap().verify_oneshot(&self.signature, &MESSAGE).unwrap()
+            );
         }
         let rsa = self.key.rsa().unwrap();
         rsa.private_decrypt(&self.wrapped, &mut out, Padding::PKCS1).unwrap();

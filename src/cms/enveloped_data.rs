@@ -8,7 +8,7 @@ use super::identifier::IdFields;
 use super::recipient_info::{RecipientFields, RecipientInfo};
 use super::{Attributes, Error, as_set, oid, read_content_info, span, value_span};
 use crate::asn1::{self, Element, Error as Asn1Error, Oid, Reader, Tag};
-use crate::crypto::{self, ContentCipher, DecryptionKey, KeyTransport, Legacy, Provider};
+use crate::crypto::{self, ContentCipher, DecryptionKey, KeyTransport, Legacy, Provider, PublicKeyKind};
 use crate::limits::Limits;
 use crate::secret::Secret;
 use crate::x509::Certificate;
@@ -136,11 +136,12 @@ impl EnvelopedData {
         policy: &OpeningPolicy,
     ) -> Result<ContentKeyRequest<'_>, Error> {
         match self.recipient(certificate, policy.misnamed_recipient)? {
-            Addressed::Transport(Some(algorithm), wrapped) => {
+            // A sender that names another kind of key than the certificate has is at fault, and is told before the key is asked.
+            Addressed::Transport(Some(algorithm), wrapped) if is_rsa(certificate) => {
                 let key_len = self.allowed_cipher(policy)?.key_len();
                 Ok(ContentKeyRequest { algorithm, wrapped, key_len })
             }
-            Addressed::Transport(None, _) | Addressed::Agreement(_) => Err(Error::Algorithm("key transport algorithm")),
+            Addressed::Transport(..) | Addressed::Agreement(_) => Err(Error::Algorithm("key transport algorithm")),
         }
     }
 
@@ -151,7 +152,7 @@ impl EnvelopedData {
     /// As [`EnvelopedData::open`].
     pub fn agreement_request(&self, certificate: &Certificate, policy: &OpeningPolicy) -> Result<AgreementRequest<'_>, Error> {
         match self.recipient(certificate, policy.misnamed_recipient)? {
-            Addressed::Agreement(fields) if fields.is_known() => {
+            Addressed::Agreement(fields) if fields.is_known() && !is_rsa(certificate) => {
                 self.allowed_cipher(policy)?;
                 Ok(AgreementRequest { point: fields.point(&self.der), fields, der: &self.der })
             }
@@ -225,6 +226,10 @@ impl EnvelopedData {
             Some(RecipientFields::Password(_) | RecipientFields::Unsupported(_)) | None => Err(Error::NoRecipient),
         }
     }
+}
+
+fn is_rsa(certificate: &Certificate) -> bool {
+    matches!(certificate.public_key().kind(), PublicKeyKind::Rsa { .. })
 }
 
 /// How the content key reaches the one recipient.
