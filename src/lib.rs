@@ -37,3 +37,6 @@ pub mod ade;
 pub mod ca;
 pub mod push;
 pub mod enrollment;
+// For fuzzers: what must hold for any bytes.
+#[cfg(any(feature = "fuzzing", all(test, feature = "rustcrypto", feature = "profiles", feature = "declarations")))]
+pub mod fuzzing;
