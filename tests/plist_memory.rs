@@ -1,5 +1,6 @@
 //! How much memory reading takes at its peak, counted by the allocator. One test, since the count is the whole program's.
 
+use mdm_core::command::{InstalledApplicationList, Report};
 use mdm_core::limits::Limits;
 use mdm_core::plist::{self, ErrorKind, Value};
 use peak_alloc::PeakAlloc;
@@ -13,6 +14,14 @@ fn cost(input: &[u8]) -> (f64, Result<Value, ErrorKind>) {
     MEMORY.reset_peak_usage();
     let outcome = plist::parse(input, &Limits::MESSAGE).map_err(|error| error.kind);
     ((MEMORY.peak_usage() - before) as f64 / input.len() as f64, outcome)
+}
+
+/// The same for a report and the typed answer in it, and how many applications that lists.
+fn typed(input: &[u8]) -> (f64, usize) {
+    let before = MEMORY.current_usage();
+    MEMORY.reset_peak_usage();
+    let answer = Report::parse(input, &Limits::MESSAGE).unwrap().into_answer::<InstalledApplicationList>().unwrap();
+    ((MEMORY.peak_usage() - before) as f64 / input.len() as f64, answer.installed_application_list.map_or(0, |list| list.len()))
 }
 
 fn array(items: impl Iterator<Item = String>) -> String {
@@ -55,6 +64,13 @@ fn memory_stays_within_a_small_multiple_of_the_input() {
         assert!(outcome.is_ok(), "{name}: {outcome:?}");
         assert!(cost <= most, "{name}: {cost:.1} times the input");
     }
+    let apps = array((0..4_000).map(app));
+    let envelope = "<key>Status</key><string>Acknowledged</string><key>InstalledApplicationList</key>";
+    let (taken, kept) = typed(format!("<dict>{envelope}{apps}</dict>").as_bytes());
+    println!("4,000 applications, typed: {taken:.1} bytes for each");
+    assert_eq!(kept, 4_000);
+    assert!(taken < 6.0, "4,000 applications, typed: {taken:.1} times the input");
+
     let flood = array((0..1_100_000).map(|_| "<true/>".to_owned()));
     let (cost, outcome) = cost(flood.as_bytes());
     assert_eq!(outcome, Err(ErrorKind::TooMany(Limits::MESSAGE.max_items)));
