@@ -2,8 +2,11 @@
 
 use std::hint::black_box;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use mdm_core::ca::{Authority, Creation, CrlScope, IssuanceRequest, Profile, Service};
-use mdm_core::crypto::{DigestAlgorithm, KeyKind, Legacy, Provider, SigningKey, SoftwareKey};
+use mdm_core::crypto::{DigestAlgorithm, Legacy, Provider, SigningKey, SoftwareKey};
+use mdm_core::secret::Secret;
 use mdm_core::time::Timestamp;
 use mdm_core::x509::ocsp::{CertId, Issuer, LIMITS, Nonce, Request, RequestTemplate, ResponderId, ResponseTemplate, Status};
 use mdm_core::x509::{Csr, CsrTemplate, KeyIdentifier, Name, RevocationReason, RevokedEntry, SerialNumber};
@@ -12,9 +15,29 @@ use crate::Result;
 use crate::counted::Counted;
 use crate::measure::Workload;
 
-/// A fresh key.
-pub fn key(provider: &Provider, kind: KeyKind) -> Result<Counted<SoftwareKey>> {
-    Ok(Counted(provider.load(&provider.generate(kind)?)?))
+/// Whose key.
+#[derive(Clone, Copy)]
+pub enum Owner {
+    /// An authority with RSA-2048.
+    Authority,
+    /// An authority on P-256.
+    AuthorityOnP256,
+    /// The SCEP service, RSA-2048.
+    Registration,
+    /// A device, RSA-2048.
+    Device,
+}
+
+/// A key of the tests: always the same, so that two runs do the same work, and begin at once.
+pub fn key(provider: &Provider, owner: Owner) -> Result<Counted<SoftwareKey>> {
+    let pem = match owner {
+        Owner::Authority => include_str!("../../tests/data/scep/ca.key"),
+        Owner::AuthorityOnP256 => include_str!("../../tests/data/scep/ec.key"),
+        Owner::Registration => include_str!("../../tests/data/scep/ra.key"),
+        Owner::Device => include_str!("../../tests/data/scep/device.key"),
+    };
+    let body: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
+    Ok(Counted(provider.load(&Secret::new(STANDARD.decode(body)?))?))
 }
 
 /// An authority with this key; and with a SCEP service, when there is a key for it.
@@ -44,11 +67,11 @@ pub fn request(provider: &Provider, key: &Counted<SoftwareKey>, challenge: Optio
 }
 
 /// A certificate reserved and signed.
-pub fn issue(provider: &Provider, kind: KeyKind, now: Timestamp) -> Result<Workload> {
+pub fn issue(provider: &Provider, authority: Owner, now: Timestamp) -> Result<Workload> {
     let provider = *provider;
-    let ca_key = key(&provider, kind)?;
+    let ca_key = key(&provider, authority)?;
     let authority = create(&provider, &ca_key, None, now)?;
-    let csr = request(&provider, &key(&provider, KeyKind::Rsa(2048))?, None)?.verify(&provider, Legacy::NONE)?;
+    let csr = request(&provider, &key(&provider, Owner::Device)?, None)?.verify(&provider, Legacy::NONE)?;
     let profile = Profile::device_identity();
     let operation = move || {
         let reserved = authority.reserve(&IssuanceRequest::new(&csr, "transaction", &profile), None, now, &provider)?;
@@ -65,7 +88,7 @@ const REVOKED: u32 = 1_000_000;
 /// A large revocation list.
 pub fn crl(provider: &Provider, now: Timestamp) -> Result<Workload> {
     let provider = *provider;
-    let ca_key = key(&provider, KeyKind::Rsa(2048))?;
+    let ca_key = key(&provider, Owner::Authority)?;
     let authority = create(&provider, &ca_key, None, now)?;
     let scope = CrlScope::full(authority.active()?.key.clone());
     let operation = move || {
@@ -96,7 +119,7 @@ fn revoked(number: u32, now: Timestamp) -> Option<RevokedEntry> {
 /// An OCSP request answered.
 pub fn ocsp(provider: &Provider, now: Timestamp) -> Result<Workload> {
     let provider = *provider;
-    let ca_key = key(&provider, KeyKind::P256)?;
+    let ca_key = key(&provider, Owner::AuthorityOnP256)?;
     let authority = create(&provider, &ca_key, None, now)?;
     let issuer = Issuer::of(authority.certificate()?, &provider);
     let responder = ResponderId::Key(KeyIdentifier::of(SigningKey::public_key(&ca_key), &provider));

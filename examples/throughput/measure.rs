@@ -26,6 +26,8 @@ pub struct Measured {
     allocations: u64,
     bytes: u64,
     keys: Cost,
+    /// The fastest batch: its time and that of its key operations, for one operation in microseconds.
+    fastest: (f64, f64),
 }
 
 /// The same for one operation.
@@ -40,6 +42,8 @@ pub struct Each {
     pub own_micros: f64,
     pub own_allocations: f64,
     pub own_bytes: f64,
+    pub fastest_micros: f64,
+    pub fastest_own_micros: f64,
 }
 
 /// About how long a batch is: the clock is read once for each.
@@ -48,23 +52,44 @@ const BATCH: Duration = Duration::from_millis(5);
 /// Runs a workload for about so long, after it has warmed up for a tenth of that.
 pub fn run(mut workload: Workload, time: Duration) -> Result<Measured> {
     let batch = warm_up(&mut workload, time / 10)?;
+    measured(&mut workload, |operations, elapsed| if elapsed < time || operations == 0 { batch } else { 0 })
+}
+
+/// Runs a workload so often.
+pub fn exactly(mut workload: Workload, operations: u64) -> Result<Measured> {
+    (workload.operation)()?;
+    (workload.operation)()?;
+    measured(&mut workload, |done, _| operations - done)
+}
+
+/// Runs batches until the next one is empty; `next` is told the operations that were done, and the time. A function of its own, by
+/// whose name a profiler finds it.
+#[inline(never)]
+fn measured(workload: &mut Workload, next: impl Fn(u64, Duration) -> u64) -> Result<Measured> {
     let (keys_before, memory_before) = (counted::cost(), MEMORY.stats());
     let begun = Instant::now();
-    let mut operations = 0;
-    let time = loop {
+    let (mut operations, mut elapsed, mut fastest) = (0, Duration::ZERO, (f64::INFINITY, 0.0));
+    loop {
+        let batch = next(operations, elapsed);
+        if batch == 0 {
+            break;
+        }
+        let keys = counted::cost();
         for _ in 0..batch {
             (workload.operation)()?;
         }
         operations += batch;
-        let elapsed = begun.elapsed();
-        if elapsed >= time {
-            break elapsed;
+        let micros = |time: Duration| time.as_secs_f64() * 1e6 / batch as f64;
+        let before = std::mem::replace(&mut elapsed, begun.elapsed());
+        if micros(elapsed - before) < fastest.0 {
+            fastest = (micros(elapsed - before), micros((counted::cost() - keys).time));
         }
-    };
+    }
     let memory = MEMORY.stats() - memory_before;
     Ok(Measured {
-        time,
+        time: elapsed,
         operations,
+        fastest,
         input: workload.input,
         allocations: (memory.allocations + memory.reallocations) as u64,
         bytes: memory.bytes_allocated as u64,
@@ -103,6 +128,8 @@ impl Measured {
             own_micros: micros(self.time.saturating_sub(self.keys.time)),
             own_allocations: self.allocations.saturating_sub(self.keys.allocations) as f64 / operations,
             own_bytes: self.bytes.saturating_sub(self.keys.bytes) as f64 / operations,
+            fastest_micros: self.fastest.0,
+            fastest_own_micros: (self.fastest.0 - self.fastest.1).max(0.0),
         }
     }
 
@@ -127,6 +154,8 @@ impl Measured {
             "own_microseconds_per_operation": rounded(each.own_micros),
             "own_allocations_per_operation": rounded(each.own_allocations),
             "own_allocated_bytes_per_operation": rounded(each.own_bytes),
+            "fastest_microseconds_per_operation": rounded(each.fastest_micros),
+            "fastest_own_microseconds_per_operation": rounded(each.fastest_own_micros),
         })
     }
 }

@@ -8,7 +8,7 @@ use mdm_core::ca::{IssuanceRequest, Profile};
 use mdm_core::checkin::{Authenticate, CheckIn, TokenUpdate};
 use mdm_core::cms::{MdmSignature, MdmSignaturePolicy, SignedContent, SignedDataTemplate};
 use mdm_core::command::{Command, DeviceInformation, DeviceInformationQueries, InstalledApplicationList, Report};
-use mdm_core::crypto::{KeyKind, Legacy, Provider};
+use mdm_core::crypto::{Legacy, Provider};
 use mdm_core::enrollment::{Contact, Enrollment, Fingerprint, Identity, QueuedCommand, Schedule};
 use mdm_core::id::TenantId;
 use mdm_core::limits::Limits;
@@ -17,7 +17,7 @@ use mdm_core::push::{Descent, Environment, PushCertificate, Topic};
 use mdm_core::time::Timestamp;
 use mdm_core::x509::{Certificate, Standing};
 
-use crate::authority::{create, key, request};
+use crate::authority::{Owner, create, key, request};
 use crate::measure::Workload;
 use crate::{Fail, Result};
 
@@ -57,7 +57,7 @@ impl Place {
 
     fn authenticated(&self) -> Result<Enrollment> {
         let message = Authenticate { topic: self.topic(), udid: Some(UDID.into()), ..Authenticate::default() };
-        Ok(Enrollment::begin(&message.into(), &self.contact(), NOW)?.record)
+        Ok(Enrollment::begin(&message.into(), &self.contact(), NOW)?.enrollment.record)
     }
 
     /// A `TokenUpdate` with an unlock token, as an iPhone sends it: about 2 kB.
@@ -74,7 +74,7 @@ impl Place {
     }
 
     fn enrolled(&self) -> Result<Enrollment> {
-        Ok(self.authenticated()?.receive(&self.token_update().into(), &self.contact(), NOW)?.record)
+        Ok(self.authenticated()?.receive(&self.token_update().into(), &self.contact(), NOW)?.enrollment.record)
     }
 }
 
@@ -87,7 +87,7 @@ pub fn check_in() -> Result<Workload> {
     let operation = move || {
         let message = CheckIn::parse(&body, &Limits::MESSAGE)?;
         let outcome = enrollment.receive(&message, &place.contact(), NOW)?;
-        black_box(outcome.record.binding().ok_or("the device is not enrolled")?);
+        black_box(outcome.enrollment.record.binding().ok_or("the device is not enrolled")?);
         Ok(())
     };
     Ok(Workload { input, operation: Box::new(operation) })
@@ -161,7 +161,7 @@ pub fn report() -> Result<Workload> {
     let place = Place::new()?;
     let enrollment = place.enrolled()?;
     let queued = |uuid: &str, order| -> Result<QueuedCommand> {
-        Ok(enrollment.enqueue(&Command::new(uuid, question()), Schedule::default(), order, NOW)?.step.record)
+        Ok(enrollment.enqueue(&Command::new(uuid, question()), Schedule::default(), order, NOW)?.record)
     };
     let body = report_of("ask-1", "QueryResponses", responses().into())?;
     let (asked, next) = (queued("ask-1", 1)?, queued("ask-2", 2)?);
@@ -209,7 +209,7 @@ pub fn applications() -> Result<Workload> {
 /// The signature of a device over what it says.
 pub fn mdm_signature(provider: &Provider, now: Timestamp) -> Result<Workload> {
     let provider = *provider;
-    let (ca_key, device_key) = (key(&provider, KeyKind::Rsa(2048))?, key(&provider, KeyKind::Rsa(2048))?);
+    let (ca_key, device_key) = (key(&provider, Owner::Authority)?, key(&provider, Owner::Device)?);
     let authority = create(&provider, &ca_key, None, now)?;
     let csr = request(&provider, &device_key, None)?.verify(&provider, Legacy::NONE)?;
     let profile = Profile::device_identity();

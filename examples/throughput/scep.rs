@@ -1,14 +1,14 @@
 //! The server's side of a SCEP transaction.
 
 use mdm_core::ca::{Authority, IssuanceRequest, Profile, Service};
-use mdm_core::crypto::{DigestAlgorithm, KeyKind, Provider, SoftwareKey};
+use mdm_core::crypto::{DigestAlgorithm, Provider, SoftwareKey};
 use mdm_core::scep::{CaCertificates, Capabilities, Challenge, Peer, Received, Recipient, Request, Signer, client};
 use mdm_core::secret::Secret;
 use mdm_core::time::Timestamp;
 use mdm_core::x509::{Certificate, Validity};
 
 use crate::Result;
-use crate::authority::{create, key, request};
+use crate::authority::{Owner, create, key, request};
 use crate::counted::Counted;
 use crate::measure::Workload;
 
@@ -27,8 +27,8 @@ struct Server {
 }
 
 impl Server {
-    fn new(provider: &Provider, kind: KeyKind, now: Timestamp) -> Result<Server> {
-        let (ca_key, ra_key) = (key(provider, kind)?, key(provider, KeyKind::Rsa(2048))?);
+    fn new(provider: &Provider, authority: Owner, now: Timestamp) -> Result<Server> {
+        let (ca_key, ra_key) = (key(provider, authority)?, key(provider, Owner::Registration)?);
         let authority = create(provider, &ca_key, Some(&ra_key), now)?;
         Ok(Server {
             provider: *provider,
@@ -58,9 +58,9 @@ impl Server {
     }
 }
 
-/// A whole transaction, by an authority whose key is of this kind.
-pub fn transaction(provider: &Provider, kind: KeyKind, now: Timestamp) -> Result<Workload> {
-    let server = Server::new(provider, kind, now)?;
+/// A whole transaction, by this authority.
+pub fn transaction(provider: &Provider, authority: Owner, now: Timestamp) -> Result<Workload> {
+    let server = Server::new(provider, authority, now)?;
     let body = ask_and_check(&server)?;
     let input = body.len();
     Ok(Workload {
@@ -72,7 +72,7 @@ pub fn transaction(provider: &Provider, kind: KeyKind, now: Timestamp) -> Result
 /// A device's request. What the server answers to it is opened once, before anything is measured.
 fn ask_and_check(server: &Server) -> Result<Vec<u8>> {
     let provider = &server.provider;
-    let device_key = key(provider, KeyKind::Rsa(2048))?;
+    let device_key = key(provider, Owner::Device)?;
     let csr = request(provider, &device_key, Some(CHALLENGE))?;
     let validity = Validity { not_before: server.now.plus_days(-1), not_after: server.now.plus_days(1) };
     let signer = client::Enrollment::self_signed(&csr, validity, provider)?.sign_with(&device_key)?;
