@@ -207,7 +207,11 @@ impl Life {
                 let body = self.device.token_update(&self.place.topic)?;
                 self.say(&self.signed("TokenUpdate", body)?).await?;
             }
-            Visit::Renews => self.obtain().await?,
+            Visit::Renews => {
+                // A device has used the identity that it has before it asks for the next.
+                self.work(Visit::Plain).await?;
+                self.obtain().await?;
+            }
             Visit::BreaksOff => {
                 let idle = self.signed("Idle", self.device.idle()?)?;
                 self.wire.break_off(&idle, Break::InBody).await;
