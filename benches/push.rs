@@ -38,8 +38,8 @@ fn binding(certificate: &PushCertificate, number: u32) -> Binding {
         push_magic: Some("7B8A3C1E-5D2F-4A6B-9C0D-1E2F3A4B5C6D".into()),
         ..TokenUpdate::default()
     });
-    let record = Enrollment::begin(&hello, &contact, NOW).unwrap().record;
-    record.receive(&update, &contact, NOW).unwrap().record.binding().unwrap().clone()
+    let record = Enrollment::begin(&hello, &contact, NOW).unwrap().enrollment.record;
+    record.receive(&update, &contact, NOW).unwrap().enrollment.record.binding().unwrap().clone()
 }
 
 fn push(criterion: &mut Criterion) {

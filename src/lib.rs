@@ -18,6 +18,7 @@ pub mod time;
 pub mod id;
 pub mod asn1;
 pub mod crypto;
+pub mod record;
 // Formats: bounded readers, exact writers.
 pub mod plist;
 #[macro_use]

@@ -1,31 +1,24 @@
 //! The example server's database: what it promises to the decisions that run inside it.
 
-use mdm_core::id::Revision;
-use serde::{Deserialize, Serialize};
+use mdm_core::id::EnrollmentId;
+use mdm_core::push::Waking;
+use mdm_core::time::Timestamp;
 
 #[allow(dead_code, reason = "the server uses the rest")]
 #[path = "../examples/server/store.rs"]
 mod store;
 
-use store::{Batch, Error, Record, Store};
+use store::{Error, Store, Stored};
 
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Note {
-    name: String,
-    revision: Revision,
-}
-
-impl Record for Note {
-    const KIND: &'static str = "note";
+impl Stored for Waking {
+    const KIND: &'static str = "waking";
 
     fn key(&self) -> String {
-        self.name.clone()
-    }
-
-    fn revision(&self) -> Revision {
-        self.revision
+        self.enrollment().to_string()
     }
 }
+
+const NOW: Timestamp = Timestamp::from_unix(1_790_000_000);
 
 /// A database in a folder of the test's own.
 fn with_store(name: &str, test: impl FnOnce(&Store)) {
@@ -33,10 +26,6 @@ fn with_store(name: &str, test: impl FnOnce(&Store)) {
     std::fs::create_dir_all(&folder).unwrap();
     test(&Store::open(&folder.join("test.sqlite")).unwrap());
     std::fs::remove_dir_all(&folder).unwrap();
-}
-
-fn put(batch: &mut Batch<'_>, revision: Revision, expected: Option<Revision>) -> Result<(), Error> {
-    batch.put(&Note { name: "a".into(), revision }, expected)
 }
 
 #[test]
@@ -59,14 +48,15 @@ fn a_nonce_that_comes_again_with_another_message_is_refused_and_the_same_message
 #[test]
 fn a_record_is_replaced_only_when_it_is_still_the_one_that_was_read() {
     with_store("revision", |store| {
-        let (first, second) = (Revision::FIRST, Revision::FIRST.next());
-        store.decide(|batch| put(batch, first, None)).unwrap();
-        assert!(matches!(store.decide(|batch| put(batch, first, None)), Err(Error::Conflict(_))), "it is there already");
-        store.decide(|batch| put(batch, second, Some(first))).unwrap();
-        let late = store.decide(|batch| put(batch, second, Some(first)));
+        let quiet = Waking::quiet(EnrollmentId::device_channel("D").unwrap(), "a".into());
+        store.decide(|batch| batch.keep(&quiet)).unwrap();
+        assert!(matches!(store.decide(|batch| batch.keep(&quiet)), Err(Error::Conflict(_))), "it is there already");
+        let owed = quiet.record.owe(NOW, NOW).unwrap();
+        store.decide(|batch| batch.keep(&owed)).unwrap();
+        let late = store.decide(|batch| batch.keep(&owed));
         assert!(matches!(late, Err(Error::Conflict(_))), "another decision was faster");
-        let stored: Option<Note> = store.decide(|batch| batch.load("a")).unwrap();
-        assert_eq!(stored.map(|note| note.revision), Some(second));
+        let stored: Option<Waking> = store.decide(|batch| batch.load("D")).unwrap();
+        assert_eq!(stored, Some(owed.record));
     });
 }
 
@@ -74,12 +64,11 @@ fn a_record_is_replaced_only_when_it_is_still_the_one_that_was_read() {
 fn a_decision_that_fails_leaves_nothing_behind() {
     with_store("rollback", |store| {
         let failed: Result<(), Error> = store.decide(|batch| {
-            put(batch, Revision::FIRST, None)?;
-            batch.event::<Note>("a", &"happened")?;
-            Err(Error::Conflict("a".into()))
+            batch.keep(&Waking::quiet(EnrollmentId::device_channel("D").unwrap(), "a".into()))?;
+            Err(Error::Conflict("D".into()))
         });
         assert!(failed.is_err());
-        let stored: Option<Note> = store.decide(|batch| batch.load("a")).unwrap();
+        let stored: Option<Waking> = store.decide(|batch| batch.load("D")).unwrap();
         assert_eq!(stored, None);
         assert_eq!(store.decide(|batch| batch.next_number()).unwrap(), 1);
     });

@@ -7,9 +7,7 @@ use mdm_core::checkin::CheckIn;
 use mdm_core::cms::{MdmSignature, MdmSignaturePolicy};
 use mdm_core::command::{Command, Report};
 use mdm_core::crypto::{DigestAlgorithm, KeyKind, Provider, SignatureAlgorithm, SigningKey as _, SoftwareKey};
-use mdm_core::enrollment::{
-    self, Contact, Enrollment, Fingerprint, Identity, Outcome, QueueStep, QueuedCommand, Schedule, Strangers,
-};
+use mdm_core::enrollment::{self, Contact, Enrollment, Fingerprint, Identity, Outcome, QueuedCommand, Schedule, Strangers};
 use mdm_core::id::TenantId;
 use mdm_core::limits::Limits;
 use mdm_core::push::{Descent, Environment, PushCertificate, Topic};
@@ -147,9 +145,9 @@ impl Host {
         let certificate = issued.certificate().ok_or("the certificate was not signed")?.clone();
         if renews.is_some()
             && let Some(enrollment) = &self.enrollment
-            && let Some(outcome) = enrollment.announce_identity(Fingerprint::of(&certificate, &self.provider), self.now)
+            && let Some(change) = enrollment.announce_identity(Fingerprint::of(&certificate, &self.provider), self.now)
         {
-            self.keep(outcome);
+            self.enrollment = Some(change.record);
         }
         Ok(certificate)
     }
@@ -201,17 +199,15 @@ impl Host {
 
     /// Keeps what was decided. The effects of this story are none that change another record.
     fn keep(&mut self, outcome: Outcome) -> enrollment::Reply {
-        for step in outcome.commands {
-            self.keep_command(step);
-        }
-        self.enrollment = Some(outcome.record);
+        outcome.commands.into_iter().for_each(|change| self.keep_command(change.record));
+        self.enrollment = Some(outcome.enrollment.record);
         outcome.reply
     }
 
-    fn keep_command(&mut self, step: QueueStep) {
-        match self.commands.iter_mut().find(|kept| kept.uuid() == step.record.uuid()) {
-            Some(kept) => *kept = step.record,
-            None => self.commands.push(step.record),
+    fn keep_command(&mut self, command: QueuedCommand) {
+        match self.commands.iter_mut().find(|kept| kept.uuid() == command.uuid()) {
+            Some(kept) => *kept = command,
+            None => self.commands.push(command),
         }
     }
 
@@ -220,7 +216,7 @@ impl Host {
         let enrollment = self.enrollment.as_ref().ok_or("the device is not enrolled")?;
         let order = u64::try_from(self.commands.len())?;
         let queued = enrollment.enqueue(command, Schedule::default(), order, self.now)?;
-        self.keep_command(queued.step);
+        self.keep_command(queued.record);
         Ok(())
     }
 

@@ -78,7 +78,7 @@ async fn revoke(State(host): State<Arc<Host>>, Path(serial): Path<String>, body:
             let record = batch.load::<CertificateRecord>(&serial.to_ascii_lowercase())?.ok_or_else(unknown)?;
             let refused = |error: mdm_core::ca::Error| Failure::refused(StatusCode::CONFLICT, error.to_string());
             let revoked = record.revoke(reason, None, host::now()).map_err(refused)?;
-            host::keep(batch, &revoked)?;
+            batch.keep(&revoked)?;
             // Every effect of a revocation comes down to this here: the next CRL is a new one, and the enrollment's standing is read
             // from this record whenever its device talks.
             let mark = host.provider.random_bytes::<16>()?;

@@ -5,17 +5,18 @@ use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use axum::http::StatusCode;
-use mdm_core::ca::{Authority, CertificateRecord, Change, Creation, CrlScope, Effect, Service};
+use mdm_core::ca::{Authority, CertificateRecord, Creation, CrlScope, Effect, Service};
 use mdm_core::crypto::{Error as CryptoError, KeyKind, Provider, Random, SignatureAlgorithm, SigningKey, SoftwareKey};
 use mdm_core::enrollment::Fingerprint;
-use mdm_core::id::{Revision, TenantId};
+use mdm_core::id::TenantId;
 use mdm_core::push::{Descent, Environment, PushCertificate};
+use mdm_core::record::Change;
 use mdm_core::secret::Secret;
 use mdm_core::time::Timestamp;
 use mdm_core::x509::{Certificate, CertificateTemplate, Extensions, Name, SerialNumber, Validity};
 
 use crate::Answer;
-use crate::store::{self, Batch, Record, Store};
+use crate::store::{self, Batch, Store, Stored};
 
 /// The operating system's randomness.
 struct Os;
@@ -112,27 +113,19 @@ pub fn now() -> Timestamp {
     Timestamp::from(SystemTime::now())
 }
 
-impl Record for Authority {
+impl Stored for Authority {
     const KIND: &'static str = "authority";
 
     fn key(&self) -> String {
         self.id().to_string()
     }
-
-    fn revision(&self) -> Revision {
-        mdm_core::ca::Record::revision(self)
-    }
 }
 
-impl Record for CertificateRecord {
+impl Stored for CertificateRecord {
     const KIND: &'static str = "certificate";
 
     fn key(&self) -> String {
         self.serial().to_string()
-    }
-
-    fn revision(&self) -> Revision {
-        mdm_core::ca::Record::revision(self)
     }
 
     fn owner(&self) -> String {
@@ -144,33 +137,17 @@ impl Record for CertificateRecord {
     }
 }
 
-impl Record for PushCertificate {
+impl Stored for PushCertificate {
     const KIND: &'static str = "push certificate";
 
     fn key(&self) -> String {
         self.tenant().to_string()
     }
-
-    fn revision(&self) -> Revision {
-        PushCertificate::revision(self)
-    }
-}
-
-/// Stores what was decided about a record of the authority: the record and its events, together.
-pub fn keep<R: Record + mdm_core::ca::Record>(batch: &mut Batch<'_>, change: &Change<R>) -> Result<(), Failure> {
-    if change.events.is_empty() {
-        return Ok(());
-    }
-    batch.put(&change.record, change.expected())?;
-    for event in &change.events {
-        batch.event::<R>(&change.record.key(), event)?;
-    }
-    Ok(())
 }
 
 /// Stores an issued certificate, and what an enrollment's identity is found by.
 pub fn keep_issued(host: &Host, batch: &mut Batch<'_>, issued: &Change<CertificateRecord>) -> Result<(), Failure> {
-    keep(batch, issued)?;
+    batch.keep(issued)?;
     if let Some(certificate) = issued.record.certificate() {
         let fingerprint = Fingerprint::of(certificate, &host.provider);
         batch.link("fingerprint", &fingerprint.to_string(), &issued.record.serial().to_string())?;
@@ -188,7 +165,7 @@ impl Host {
             let (ca_key, scep_key, push_key) = (key("ca.key")?, key("scep.key")?, key("push.key")?);
             if batch.load::<PushCertificate>(tenant().as_str())?.is_none() {
                 let made = example_push_certificate(&provider.load(&push_key)?, &provider)?;
-                batch.put(&made, None)?;
+                batch.keep(&made)?;
             }
             let admin_token = secret(batch, "admin.token", || {
                 let token = hex(&provider.random_bytes::<24>()?);
@@ -212,13 +189,13 @@ impl Host {
                 let creation = Creation::new(AUTHORITY, "Example", SigningKey::public_key(&self.ca_key).clone())
                     .service(Service::Scep, SigningKey::public_key(&self.scep_key).clone());
                 let created = Authority::create(&creation, now(), &self.provider)?;
-                keep(batch, &created)?;
+                batch.keep(&created)?;
                 Ok(created.record)
             }
         })?;
         while let Some(next) = authority.to_be_signed(now(), &self.provider)? {
             let signed = next.sign_with(&self.ca_key)?;
-            self.store.decide(|batch| keep(batch, &signed))?;
+            self.store.decide(|batch| batch.keep(&signed))?;
             authority = signed.record;
         }
         Ok(())
@@ -279,7 +256,7 @@ impl Host {
             let authority = self.authority(batch)?;
             let scope = CrlScope::full(authority.active()?.key.clone());
             let planned = authority.plan_crl(&scope, now())?;
-            keep(batch, &planned)?;
+            batch.keep(&planned)?;
             let stale = batch.secret(CRL_IS_STALE)?;
             Ok::<_, Failure>((planned.record, scope, batch.list::<CertificateRecord>(AUTHORITY)?, stale))
         })?;
@@ -288,7 +265,7 @@ impl Host {
         let issued = planned.crl(&scope, entries, &self.provider)?.sign_with(&self.ca_key)?;
         let der = issued.crl.as_der().to_vec();
         self.store.decide(|batch| {
-            keep(batch, &issued.change)?;
+            batch.keep(&issued.change)?;
             batch.put_secret(CRL, &der)?;
             // A revocation that came in between has put another mark there, which stays.
             if let Some(mark) = stale {
@@ -306,7 +283,7 @@ const CRL: &str = "crl";
 pub const CRL_IS_STALE: &str = "crl.stale";
 
 /// A push certificate made for the example. Apple's APNs takes no other than the one that identity.apple.com made for the customer.
-fn example_push_certificate(key: &SoftwareKey, provider: &Provider) -> Result<PushCertificate, Failure> {
+fn example_push_certificate(key: &SoftwareKey, provider: &Provider) -> Result<Change<PushCertificate>, Failure> {
     let uuid = hex(&provider.random_bytes::<16>()?);
     let name =
         Name::builder().user_id(format!("com.apple.mgmt.External.{uuid}")).common_name(format!("APSP:{uuid}")).country("US");
@@ -329,7 +306,7 @@ fn example_push_certificate(key: &SoftwareKey, provider: &Provider) -> Result<Pu
         apple_account: "push@example.com".into(),
     };
     let adopted = PushCertificate::adopt(tenant(), descent, &certificate, &key_public, Environment::Production, now());
-    Ok(adopted.map_err(Failure::internal)?.record)
+    adopted.map_err(Failure::internal)
 }
 
 /// The secret under a name, made and stored the first time.

@@ -7,29 +7,26 @@ use mdm_core::cms::{MdmSignature, MdmSignaturePolicy};
 use mdm_core::command::{Command, DeviceConfigured, Report};
 use mdm_core::crypto::DigestAlgorithm;
 use mdm_core::enrollment::{
-    Contact, Effect, Enrollment, Fingerprint, Identity, Outcome, Policy, QueueStep, QueuedCommand, Reply, Schedule, TokenHolder,
+    Contact, Effect, Enrollment, Fingerprint, Identity, Outcome, Policy, QueuedCommand, Reply, Schedule, TokenHolder,
 };
-use mdm_core::id::{EnrollmentId, Revision};
+use mdm_core::id::EnrollmentId;
 use mdm_core::limits::Limits;
 use mdm_core::plist::{self, Dictionary, Value as Plist};
 use mdm_core::profile;
 use mdm_core::push::{PushCertificate, Topic};
+use mdm_core::record::Change;
 use mdm_core::x509::{Certificate, RevocationReason, Standing};
 use serde_json::{Value, json};
 
 use crate::Answer;
 use crate::host::{self, Failure, Host, tenant};
-use crate::store::{Batch, Record};
+use crate::store::{Batch, Stored};
 
-impl Record for Enrollment {
+impl Stored for Enrollment {
     const KIND: &'static str = "enrollment";
 
     fn key(&self) -> String {
         self.id().to_string()
-    }
-
-    fn revision(&self) -> Revision {
-        Enrollment::revision(self)
     }
 
     /// The device, so that a device's channels are found together.
@@ -38,15 +35,11 @@ impl Record for Enrollment {
     }
 }
 
-impl Record for QueuedCommand {
+impl Stored for QueuedCommand {
     const KIND: &'static str = "command";
 
     fn key(&self) -> String {
         format!("{} {}", self.enrollment(), self.uuid())
-    }
-
-    fn revision(&self) -> Revision {
-        QueuedCommand::revision(self)
     }
 
     fn owner(&self) -> String {
@@ -187,13 +180,14 @@ impl<'a, 'b> Conversation<'a, 'b> {
 
     /// Stores an outcome, and carries out those of its effects that are changes in this database.
     fn keep(&mut self, outcome: Outcome) -> Result<Told, Failure> {
-        let mut told = Told { reply: outcome.reply.clone(), wakes: Vec::new() };
-        let mut outcomes = vec![outcome];
-        while let Some(outcome) = outcomes.pop() {
-            keep_enrollment(self.batch, &outcome)?;
-            let id = outcome.record.id().clone();
-            for effect in outcome.effects {
-                self.carry_out(&id, effect, &mut outcomes, &mut told)?;
+        outcome.commands.iter().try_for_each(|command| self.batch.keep(command))?;
+        let mut told = Told { reply: outcome.reply, wakes: Vec::new() };
+        let mut changes = vec![outcome.enrollment];
+        while let Some(change) = changes.pop() {
+            keep_enrollment(self.batch, &change)?;
+            let id = change.record.id().clone();
+            for effect in change.effects {
+                self.carry_out(&id, effect, &mut changes, &mut told)?;
             }
         }
         Ok(told)
@@ -203,23 +197,23 @@ impl<'a, 'b> Conversation<'a, 'b> {
         &mut self,
         id: &EnrollmentId,
         effect: Effect,
-        outcomes: &mut Vec<Outcome>,
+        changes: &mut Vec<Change<Enrollment>>,
         told: &mut Told,
     ) -> Result<(), Failure> {
         let now = host::now();
         match effect {
             Effect::ClearQueue { enrollment, generation } => {
                 for command in self.batch.list_open::<QueuedCommand>(&enrollment.to_string())? {
-                    command.cancel_ended(generation, now).iter().try_for_each(|step| keep_command(self.batch, step))?;
+                    command.cancel_ended(generation, now).iter().try_for_each(|command| self.batch.keep(command))?;
                 }
             }
             Effect::DisableUserChannels { device, generation } => {
                 let channels = self.batch.list::<Enrollment>(&device.to_string())?;
-                outcomes.extend(channels.iter().filter_map(|channel| channel.disable_with_device(generation, now)));
+                changes.extend(channels.iter().filter_map(|channel| channel.disable_with_device(generation, now)));
             }
             Effect::Displace { enrollment, token } => {
                 let older = self.batch.load::<Enrollment>(&enrollment.to_string())?;
-                outcomes.extend(older.and_then(|older| older.displace(&token, now)));
+                changes.extend(older.and_then(|older| older.displace(&token, now)));
             }
             Effect::ReleaseIdentity(fingerprint) => release_identity(self.host, self.batch, fingerprint)?,
             Effect::FinishSetup => {
@@ -239,28 +233,15 @@ fn refused(id: &EnrollmentId, error: &mdm_core::enrollment::Error) -> Told {
     Told { reply: error.reply(Policy::default().strangers), wakes: Vec::new() }
 }
 
-/// Stores an enrollment with its events and commands, and what it is found by.
-fn keep_enrollment(batch: &mut Batch<'_>, outcome: &Outcome) -> Result<(), Failure> {
-    let key = outcome.record.key();
-    if !outcome.events.is_empty() {
-        batch.put(&outcome.record, outcome.expected())?;
-        for event in &outcome.events {
-            batch.event::<Enrollment>(&key, event)?;
-        }
-        if let Some(identity) = outcome.record.identity() {
-            batch.link("identity", &identity.to_string(), &key)?;
-        }
-        if let Some(binding) = outcome.record.binding() {
-            batch.link("token", &binding.token().to_hex(), &key)?;
-        }
+/// Stores an enrollment with its events, and what it is found by.
+fn keep_enrollment(batch: &mut Batch<'_>, change: &Change<Enrollment>) -> Result<(), Failure> {
+    batch.keep(change)?;
+    let (record, key) = (&change.record, change.record.key());
+    if let Some(identity) = record.identity() {
+        batch.link("identity", &identity.to_string(), &key)?;
     }
-    outcome.commands.iter().try_for_each(|step| keep_command(batch, step))
-}
-
-fn keep_command(batch: &mut Batch<'_>, step: &QueueStep) -> Result<(), Failure> {
-    batch.put(&step.record, step.expected())?;
-    for event in &step.events {
-        batch.event::<QueuedCommand>(&step.record.key(), event)?;
+    if let Some(binding) = record.binding() {
+        batch.link("token", &binding.token().to_hex(), &key)?;
     }
     Ok(())
 }
@@ -271,7 +252,7 @@ fn release_identity(host: &Host, batch: &mut Batch<'_>, fingerprint: Fingerprint
     let Some(record) = batch.load::<CertificateRecord>(&serial)? else { return Ok(()) };
     // Revoked before is revoked still.
     if let Ok(revoked) = record.revoke(RevocationReason::Superseded, None, host::now()) {
-        host::keep(batch, &revoked)?;
+        batch.keep(&revoked)?;
         batch.put_secret(host::CRL_IS_STALE, &host.provider.random_bytes::<16>()?)?;
         eprintln!("audit: certificate {serial} revoked, it was superseded");
     }
@@ -327,7 +308,8 @@ fn enqueue(batch: &mut Batch<'_>, enrollment: &Enrollment, command: &Command) ->
         .enqueue(command, Schedule::default(), number, host::now())
         .map_err(|error| Failure::refused(StatusCode::CONFLICT, error.to_string()))?;
     eprintln!("queue: {} for {} as {}", command.request.request_type(), enrollment.id(), command.uuid);
-    keep_command(batch, &queued.step)
+    batch.keep(&queued)?;
+    Ok(())
 }
 
 /// `POST /admin/enrollments/{id}/commands`

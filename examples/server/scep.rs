@@ -168,7 +168,7 @@ impl PkiOperation<'_> {
                 Err(ca::Error::Refused(refusal)) => return Ok(Err(refusal.to_string())),
                 Err(error) => return Err(Failure::from(error)),
             };
-            host::keep(batch, reserved.change())?;
+            batch.keep(reserved.change())?;
             Ok(Ok(reserved))
         })?;
         let reserved = match reserved {

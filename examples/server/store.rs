@@ -7,20 +7,16 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use mdm_core::id::Revision;
+use mdm_core::record::{Change, Record};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 /// A record of the core, as this host keeps it.
-pub trait Record: Serialize + DeserializeOwned {
+pub trait Stored: Record {
     /// The column that tells records apart.
     const KIND: &'static str;
 
     /// What finds it again.
     fn key(&self) -> String;
-
-    /// How often it has been changed.
-    fn revision(&self) -> Revision;
 
     /// What it is listed under: the tenant of an enrollment, the enrollment of a command.
     fn owner(&self) -> String {
@@ -106,44 +102,59 @@ impl Store {
 
 impl Batch<'_> {
     /// The record with this key.
-    pub fn load<R: Record>(&self, key: &str) -> Result<Option<R>, Error> {
+    pub fn load<R: Stored>(&self, key: &str) -> Result<Option<R>, Error> {
         self.one("SELECT key, body FROM record WHERE kind = ?1 AND key = ?2", R::KIND, key)
     }
 
     /// The record with this second key, the newest when there are several.
-    pub fn load_alias<R: Record>(&self, alias: &str) -> Result<Option<R>, Error> {
+    pub fn load_alias<R: Stored>(&self, alias: &str) -> Result<Option<R>, Error> {
         self.one("SELECT key, body FROM record WHERE kind = ?1 AND alias = ?2 ORDER BY rowid DESC LIMIT 1", R::KIND, alias)
     }
 
-    fn one<R: Record>(&self, sql: &str, kind: &'static str, key: &str) -> Result<Option<R>, Error> {
+    fn one<R: Stored>(&self, sql: &str, kind: &'static str, key: &str) -> Result<Option<R>, Error> {
         let row = self.transaction.query_row(sql, params![kind, key], row);
         row.optional()?.map(decode).transpose()
     }
 
     /// All records of a kind that stand under an owner, in the order in which they were first stored.
-    pub fn list<R: Record>(&self, owner: &str) -> Result<Vec<R>, Error> {
+    pub fn list<R: Stored>(&self, owner: &str) -> Result<Vec<R>, Error> {
         self.many("SELECT key, body FROM record WHERE kind = ?1 AND owner = ?2 ORDER BY rowid", R::KIND, owner)
     }
 
     /// The records under an owner that are still to be looked at, in the order of their place.
-    pub fn list_open<R: Record>(&self, owner: &str) -> Result<Vec<R>, Error> {
+    pub fn list_open<R: Stored>(&self, owner: &str) -> Result<Vec<R>, Error> {
         let sql = "SELECT key, body FROM record WHERE kind = ?1 AND owner = ?2 AND place IS NOT NULL ORDER BY place";
         self.many(sql, R::KIND, owner)
     }
 
     /// All records of a kind, in the order in which they were first stored.
-    pub fn list_all<R: Record>(&self) -> Result<Vec<R>, Error> {
+    pub fn list_all<R: Stored>(&self) -> Result<Vec<R>, Error> {
         self.many("SELECT key, body FROM record WHERE kind = ?1 AND ?2 = '' ORDER BY rowid", R::KIND, "")
     }
 
-    fn many<R: Record>(&self, sql: &str, kind: &str, owner: &str) -> Result<Vec<R>, Error> {
+    fn many<R: Stored>(&self, sql: &str, kind: &str, owner: &str) -> Result<Vec<R>, Error> {
         let mut statement = self.transaction.prepare_cached(sql)?;
         let rows = statement.query_map(params![kind, owner], row)?;
         rows.map(|row| row.map_err(Error::from).and_then(decode)).collect()
     }
 
+    /// Stores what was decided about a record: the record, provided that the stored one is still the one that was read, and the
+    /// events.
+    pub fn keep<R: Stored>(&mut self, change: &Change<R>) -> Result<(), Error> {
+        if change.events.is_empty() {
+            return Ok(());
+        }
+        self.put(&change.record, change.expected())?;
+        let key = change.record.key();
+        for event in &change.events {
+            let body = serde_json::to_string(event).map_err(|source| Error::Encoding { key: key.clone(), source })?;
+            self.transaction.execute("INSERT INTO event (kind, key, body) VALUES (?1, ?2, ?3)", params![R::KIND, key, body])?;
+        }
+        Ok(())
+    }
+
     /// Stores a record over the one that has the expected revision; over none when nothing is expected.
-    pub fn put<R: Record>(&mut self, record: &R, expected: Option<Revision>) -> Result<(), Error> {
+    fn put<R: Stored>(&mut self, record: &R, expected: Option<Revision>) -> Result<(), Error> {
         let key = record.key();
         let body = serde_json::to_string(record).map_err(|source| Error::Encoding { key: key.clone(), source })?;
         let number = |revision: Revision| i64::try_from(revision.get()).unwrap_or(i64::MAX);
@@ -154,13 +165,6 @@ impl Batch<'_> {
             params![R::KIND, key, record.owner(), record.alias(), record.place(), revision, body, expected],
         )?;
         if changed == 1 { Ok(()) } else { Err(Error::Conflict(key)) }
-    }
-
-    /// Appends an event of a record.
-    pub fn event<R: Record>(&mut self, key: &str, event: &impl Serialize) -> Result<(), Error> {
-        let body = serde_json::to_string(event).map_err(|source| Error::Encoding { key: key.to_owned(), source })?;
-        self.transaction.execute("INSERT INTO event (kind, key, body) VALUES (?1, ?2, ?3)", params![R::KIND, key, body])?;
-        Ok(())
     }
 
     /// A number above every number that was given before.
@@ -215,6 +219,6 @@ fn row(row: &rusqlite::Row<'_>) -> rusqlite::Result<(String, String)> {
     Ok((row.get(0)?, row.get(1)?))
 }
 
-fn decode<R: Record>((key, body): (String, String)) -> Result<R, Error> {
+fn decode<R: Stored>((key, body): (String, String)) -> Result<R, Error> {
     serde_json::from_str(&body).map_err(|source| Error::Encoding { key, source })
 }

@@ -4,13 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use super::crl::CrlState;
 use super::generation::Staged;
-use super::stored::Format;
 use super::{
-    Change, CrlPlan, CrlScope, CrossCertificate, Effect, Error, Generation, GenerationId, KeyId, Notice, NoticeKind, Planned,
-    Record, RenewalState, Role, Service, ServiceCertificate,
+    CrlPlan, CrlScope, CrossCertificate, Effect, Error, Generation, GenerationId, KeyId, Notice, NoticeKind, Planned,
+    RenewalState, Role, Service, ServiceCertificate,
 };
 use crate::crypto::{Provider, ToBeSigned};
 use crate::id::{AuthorityId, Revision};
+use crate::record::stored::Format;
+use crate::record::{Change, Record, ReplayError};
 use crate::time::Timestamp;
 use crate::x509::{Certificate, CrlNumber};
 
@@ -175,19 +176,20 @@ pub enum AuthorityEventKind {
 
 impl Record for Authority {
     type Event = AuthorityEvent;
+    type Effect = Effect;
 
     fn revision(&self) -> Revision {
         self.revision
     }
 
-    fn begin(first: &AuthorityEvent) -> Result<Self, Error> {
+    fn begin(first: &AuthorityEvent) -> Result<Self, ReplayError> {
         let (settings, planned, adopted) = match &first.kind {
             AuthorityEventKind::Created { settings, planned } => (settings, planned.clone(), None),
             AuthorityEventKind::Adopted { settings, generation } => (settings, Vec::new(), Some(generation.clone())),
-            _ => return Err(Error::NotThisRecord("no authority begins with this event")),
+            _ => return Err(ReplayError::NotThisRecord("no authority begins with this event")),
         };
         if first.revision != Revision::FIRST {
-            return Err(Error::NotThisRecord("the first event is missing"));
+            return Err(ReplayError::NotThisRecord("the first event is missing"));
         }
         Ok(Authority {
             format: Format,
@@ -208,15 +210,15 @@ impl Record for Authority {
         })
     }
 
-    fn apply(&mut self, event: &AuthorityEvent) -> Result<(), Error> {
+    fn apply(&mut self, event: &AuthorityEvent) -> Result<(), ReplayError> {
         if event.authority != self.id {
-            return Err(Error::NotThisRecord("another authority"));
+            return Err(ReplayError::NotThisRecord("another authority"));
         }
         if event.revision != self.revision.next() {
-            return Err(Error::OutOfOrder { at: self.revision, found: event.revision });
+            return Err(ReplayError::OutOfOrder { at: self.revision, found: event.revision });
         }
         if !self.fits(&event.kind) {
-            return Err(Error::NotThisRecord("it cannot happen to an authority in this state"));
+            return Err(ReplayError::NotThisRecord("it cannot happen to an authority in this state"));
         }
         self.take(event);
         Ok(())
@@ -293,7 +295,8 @@ impl Authority {
     /// [`ToBeSigned::public_key`] tells which one it is.
     ///
     /// ```
-    /// use mdm_core::ca::{Authority, Change, Error};
+    /// use mdm_core::ca::{Authority, Error};
+    /// use mdm_core::record::Change;
     /// use mdm_core::crypto::{Provider, SigningKey};
     /// use mdm_core::time::Timestamp;
     ///

@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::stored::{Format, Octets};
-use super::{Change, Effect, Error, GenerationId, KeyId, Move, Record, RequestKey, Revocation, State};
+use super::{Effect, Error, GenerationId, KeyId, Move, RequestKey, Revocation, State};
 use crate::crypto::SignatureAlgorithm;
 use crate::id::{AuthorityId, EnrollmentId, Revision, TenantId};
+use crate::record::stored::{Format, Octets};
+use crate::record::{Change, Record, ReplayError};
 use crate::time::Timestamp;
 use crate::x509::{Certificate, Name, SerialNumber, Standing, Validity};
 
@@ -165,31 +166,32 @@ pub struct Recorded {
 
 impl Record for CertificateRecord {
     type Event = CertificateEvent;
+    type Effect = Effect;
 
     fn revision(&self) -> Revision {
         self.revision
     }
 
-    fn begin(first: &CertificateEvent) -> Result<Self, Error> {
+    fn begin(first: &CertificateEvent) -> Result<Self, ReplayError> {
         if first.revision != Revision::FIRST {
-            return Err(Error::NotThisRecord("the first event is missing"));
+            return Err(ReplayError::NotThisRecord("the first event is missing"));
         }
         match &first.kind {
             CertificateEventKind::Reserved(reservation) => Ok(Self::from_reservation(first.serial, first.at, reservation)),
             CertificateEventKind::Recorded(recorded) => Ok(Self::from_recorded(first.serial, first.at, recorded)),
-            _ => Err(Error::NotThisRecord("no certificate begins with this event")),
+            _ => Err(ReplayError::NotThisRecord("no certificate begins with this event")),
         }
     }
 
-    fn apply(&mut self, event: &CertificateEvent) -> Result<(), Error> {
+    fn apply(&mut self, event: &CertificateEvent) -> Result<(), ReplayError> {
         if event.serial != self.serial {
-            return Err(Error::NotThisRecord("another serial number"));
+            return Err(ReplayError::NotThisRecord("another serial number"));
         }
         if event.revision != self.revision.next() {
-            return Err(Error::OutOfOrder { at: self.revision, found: event.revision });
+            return Err(ReplayError::OutOfOrder { at: self.revision, found: event.revision });
         }
         if !self.fits(&event.kind) {
-            return Err(Error::NotThisRecord("it cannot happen to a certificate in this state"));
+            return Err(ReplayError::NotThisRecord("it cannot happen to a certificate in this state"));
         }
         self.take(event);
         Ok(())

@@ -2,13 +2,14 @@
 
 use super::authority::AuthorityEventKind;
 use super::generation::subject_of;
-use super::stored::Octets;
 use super::{
-    Authority, AuthorityEvent, Change, Effect, Error, Generation, GenerationId, KeyId, KeyPolicy, Planned, Record, Refusal,
-    Role, Service, Settings,
+    Authority, AuthorityEvent, Effect, Error, Generation, GenerationId, KeyId, KeyPolicy, Planned, Refusal, Role, Service,
+    Settings,
 };
 use crate::crypto::{Provider, PublicKey, PublicKeyKind, SignatureAlgorithm};
 use crate::id::{AuthorityId, Revision};
+use crate::record::stored::Octets;
+use crate::record::{Change, Record};
 use crate::time::Timestamp;
 use crate::x509::{
     self, BasicConstraints, Certificate, CertificateTemplate, Extensions, KeyIdentifier, KeyUsage, Name, SerialNumber, Validity,

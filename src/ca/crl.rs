@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::authority::AuthorityEventKind;
-use super::{Authority, Change, Error, KeyId};
+use super::{Authority, Error, KeyId};
 use crate::crypto::{Provider, ToBeSigned};
+use crate::record::Change;
 use crate::time::Timestamp;
 use crate::x509::{CertificateRevocationList, CrlNumber, CrlTemplate, KeyIdentifier, RevokedEntry};
 
@@ -145,7 +146,8 @@ impl Authority {
     /// stored. They are taken one at a time.
     ///
     /// ```
-    /// use mdm_core::ca::{Authority, CertificateRecord, Change, CrlScope, Error};
+    /// use mdm_core::ca::{Authority, CertificateRecord, CrlScope, Error};
+    /// use mdm_core::record::Change;
     /// use mdm_core::crypto::{Provider, SigningKey};
     /// use mdm_core::time::Timestamp;
     ///

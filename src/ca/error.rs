@@ -2,7 +2,7 @@
 
 use super::{GenerationId, Move, State};
 use crate::crypto;
-use crate::id::Revision;
+use crate::record::ReplayError;
 use crate::time::Timestamp;
 use crate::x509::{self, SerialNumber};
 
@@ -62,17 +62,9 @@ pub enum Error {
     /// The record that was given belongs to another authority, or the request to another tenant than its record.
     #[error("the record belongs to another {0}")]
     Foreign(&'static str),
-    /// An event was applied to a record that it does not follow.
-    #[error("the event leads to revision {found}, the record is at {at}", found = .found.get(), at = .at.get())]
-    OutOfOrder {
-        /// The revision of the record.
-        at: Revision,
-        /// The revision that the event leads to.
-        found: Revision,
-    },
-    /// An event was applied to a record that it does not fit: another record's, or one that no decision can have made.
-    #[error("the event does not belong to this record ({0})")]
-    NotThisRecord(&'static str),
+    /// A stored record and its events do not belong together.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
     /// The host asked for what cannot be; the text says what to change.
     #[error("cannot be done: {0}")]
     Misuse(&'static str),

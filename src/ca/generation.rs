@@ -4,9 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::stored::{self, Octets};
 use super::{Error, Profile};
 use crate::crypto::{DigestAlgorithm, Provider, PublicKey, SignatureAlgorithm};
+use crate::record::stored::{self, Octets};
 use crate::x509::{Certificate, KeyUsage, Name, SerialNumber};
 
 /// The name of a key: the SHA-256 of its SubjectPublicKeyInfo, in lower-case hexadecimal. Unlike the key identifiers in

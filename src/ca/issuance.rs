@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::certificate::Reservation;
-use super::stored::Octets;
-use super::{Authority, CertificateRecord, Change, Error, Generation, Holder, KeyId, Move, Profile, Refusal, State};
+use super::{Authority, CertificateRecord, Error, Generation, Holder, KeyId, Move, Profile, Refusal, State};
 use crate::crypto::{Provider, SigningKey, ToBeSigned};
+use crate::record::Change;
+use crate::record::stored::Octets;
 use crate::time::Timestamp;
 use crate::x509::{Certificate, CertificateTemplate, GeneralName, Name, ProvenCsr, SerialNumber, SubjectAlternativeNames};
 

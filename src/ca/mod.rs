@@ -4,7 +4,7 @@
 //! [`CertificateRecord`] holds one certificate from its reservation on. Neither knows the other certificates: a host with ten
 //! million devices loads the one record that a request names, and the authority's.
 //!
-//! Every decision is a pure function that gives a [`Change`]: the record as it is now, the events that led there, and the
+//! Every decision is a pure function that gives a [`Change`](crate::record::Change): the record as it is now, the events that led there, and the
 //! [`Effect`]s that follow. The host stores it, and then acts. What leaves a trace outside is written down first: the bytes of a
 //! certificate before they are signed, the number of a revocation list before it is spent, a revocation before anybody is told.
 //! Wherever a host stops, it goes on with what it has stored; no serial number is used twice and none is lost.
@@ -30,8 +30,9 @@
 //!
 //! ```
 //! # #[cfg(feature = "rustcrypto")] {
-//! use mdm_core::ca::{Authority, CertificateRecord, Change, Creation, IssuanceRequest, Profile, Record};
+//! use mdm_core::ca::{Authority, CertificateRecord, Creation, IssuanceRequest, Profile};
 //! use mdm_core::crypto::{Error as CryptoError, KeyKind, Legacy, Provider, Random, SigningKey};
+//! use mdm_core::record::{Change, Record};
 //! use mdm_core::time::Timestamp;
 //! use mdm_core::x509::{CsrTemplate, Name, RevocationReason, Standing};
 //!
@@ -92,14 +93,13 @@ mod profile;
 mod renewal;
 mod revocation;
 mod state;
-pub(crate) mod stored;
 
 pub use authority::{Authority, AuthorityEvent, AuthorityEventKind, Settings};
 pub use certificate::{CertificateEvent, CertificateEventKind, CertificateRecord, Holder, Recorded, Reservation};
 pub use creation::Creation;
 pub use crl::{CrlPlan, CrlScope, IssuedCrl};
 pub use error::{Error, Refusal};
-pub use event::{Change, Effect, Record};
+pub use event::Effect;
 pub use export::{Export, ExportFormat, Row};
 pub use generation::{CrossCertificate, Generation, GenerationId, KeyId, Planned, Role, Service, ServiceCertificate};
 pub use inventory::Inventory;

@@ -5,7 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::authority::AuthorityEventKind;
-use super::{Authority, Change, Effect, Error, GenerationId};
+use super::{Authority, Effect, Error, GenerationId};
+use crate::record::Change;
 use crate::time::Timestamp;
 
 /// Something an operator must know about the authority's own certificate. Each is told once for each generation.

@@ -5,10 +5,11 @@ use serde::{Deserialize, Serialize};
 use super::authority::AuthorityEventKind;
 use super::creation::{BACKDATE_SECONDS, Issuer, LIFETIME_DAYS};
 use super::{
-    Authority, CertificateRecord, Change, Effect, Error, Generation, GenerationId, KeyId, KeyPolicy, Notice, NoticeKind,
-    Planned, Refusal, Role, Service, ServiceCertificate, State,
+    Authority, CertificateRecord, Effect, Error, Generation, GenerationId, KeyId, KeyPolicy, Notice, NoticeKind, Planned,
+    Refusal, Role, Service, ServiceCertificate, State,
 };
 use crate::crypto::{Provider, PublicKey};
+use crate::record::Change;
 use crate::time::Timestamp;
 use crate::x509::{Certificate, Validity, oid};
 

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::certificate::CertificateEventKind;
-use super::{CertificateRecord, Change, CrlScope, Effect, Error, State};
+use super::{CertificateRecord, CrlScope, Effect, Error, State};
+use crate::record::Change;
 use crate::time::Timestamp;
 use crate::x509::{RevocationReason, RevokedEntry};
 

@@ -2,11 +2,12 @@
 
 use super::contact::{Contact, Reenrollment, UnannouncedIdentity, UserAuthentication};
 use super::record::{Beginning, Enrollment, Event, State};
-use super::{Effect, Error, Fingerprint, Outcome, QueueStep, Reply};
+use super::{Effect, Error, Fingerprint, Outcome, QueuedCommand, Reply};
 use crate::checkin::{CheckIn, GetBootstrapTokenResponse, SetBootstrapToken, TokenUpdate, UserAuthenticateChallenge};
 use crate::id::EnrollmentId;
 use crate::plist;
 use crate::push::{Address, Topic};
+use crate::record::Change;
 use crate::schema::Record;
 use crate::time::Timestamp;
 use crate::x509::Standing;
@@ -14,37 +15,34 @@ use crate::x509::Standing;
 /// An outcome that is being made: events are applied as they are found, so that record and events cannot disagree.
 #[derive(Debug)]
 pub(super) struct Draft {
-    pub(super) record: Enrollment,
-    pub(super) events: Vec<Event>,
-    pub(super) commands: Vec<QueueStep>,
-    pub(super) effects: Vec<Effect>,
+    pub(super) change: Change<Enrollment>,
+    pub(super) commands: Vec<Change<QueuedCommand>>,
 }
 
 impl Draft {
     pub(super) fn new(record: &Enrollment) -> Self {
-        Draft { record: record.clone(), events: Vec::new(), commands: Vec::new(), effects: Vec::new() }
+        Draft { change: Change::none(record.clone()), commands: Vec::new() }
     }
 
     pub(super) fn begin(beginning: Beginning) -> Self {
         let mut draft = Draft::new(&Enrollment::new(&beginning));
-        draft.events.push(Event::Began(beginning));
+        draft.change.events.push(Event::Began(beginning));
         draft
     }
 
     pub(super) fn happened(mut self, event: Event) -> Self {
-        self.record = self.record.apply(&event);
-        self.events.push(event);
+        self.change.record.take(&event);
+        self.change.events.push(event);
         self
     }
 
     pub(super) fn effect(mut self, effect: Effect) -> Self {
-        self.effects.push(effect);
+        self.change.effects.push(effect);
         self
     }
 
     pub(super) fn reply(self, reply: Reply) -> Outcome {
-        let Draft { record, events, commands, effects } = self;
-        Outcome { record, events, commands, effects, reply }
+        Outcome { enrollment: self.change, commands: self.commands, reply }
     }
 }
 
@@ -192,7 +190,7 @@ impl Enrollment {
     /// A device that waits in Setup Assistant behind what was taken for a renewal has been erased: it was a reset after all.
     fn restarted_if_erased(&self, draft: Draft, update: &TokenUpdate, now: Timestamp) -> Draft {
         let erased = self.renewing && !self.awaiting_configuration && update.awaiting_configuration == Some(true);
-        match draft.record.identity.filter(|_| erased) {
+        match draft.change.record.identity.filter(|_| erased) {
             None => draft,
             Some(identity) => {
                 let (id, tenant, topic) = (self.id.clone(), self.tenant.clone(), self.topic.clone());
@@ -237,13 +235,13 @@ impl Enrollment {
     /// until the new one is first used: a device renews outside of MDM, and no message tells when it begins to use it.
     ///
     /// `None` when it is known already, or there is no live device channel to bind it to.
-    pub fn announce_identity(&self, identity: Fingerprint, now: Timestamp) -> Option<Outcome> {
+    pub fn announce_identity(&self, identity: Fingerprint, now: Timestamp) -> Option<Change<Self>> {
         let known = self.identity == Some(identity) || self.announced == Some(identity);
         if known || !self.state.is_live() || self.id.kind().is_user_channel() {
             return None;
         }
         let draft = Draft::new(self).happened(Event::IdentityAnnounced { at: now, identity });
-        Some(release(draft, self.announced, identity).reply(Reply::Empty))
+        Some(release(draft, self.announced, identity).change)
     }
 
     /// Says that the host has sent the enrollment profile once more to renew the certificate in it: an `Authenticate` until then is
@@ -252,20 +250,20 @@ impl Enrollment {
     /// When the device turns out to wait in Setup Assistant afterwards, it had been erased, and is reset with its `TokenUpdate`.
     ///
     /// `None` for a user's channel, and when the device is not managed.
-    pub fn expect_renewal(&self, until: Timestamp, now: Timestamp) -> Option<Outcome> {
+    pub fn expect_renewal(&self, until: Timestamp, now: Timestamp) -> Option<Change<Self>> {
         let managed = matches!(self.state, State::Enrolled | State::Retired) && !self.id.kind().is_user_channel();
         let event = Event::RenewalExpected { at: now, until };
-        managed.then(|| Draft::new(self).happened(event).reply(Reply::Empty))
+        managed.then(|| Draft::new(self).happened(event).change)
     }
 
     /// Ends it by the host's decision. `None` when it has ended already.
-    pub fn disable(&self, now: Timestamp) -> Option<Outcome> {
-        self.state.is_live().then(|| end(Draft::new(self), Event::Disabled { at: now }).reply(Reply::Empty))
+    pub fn disable(&self, now: Timestamp) -> Option<Change<Self>> {
+        self.state.is_live().then(|| end(Draft::new(self), Event::Disabled { at: now }).change)
     }
 
     /// Ends a user's channel because this generation of the device's enrollment has ended ([`Effect::DisableUserChannels`]). `None`
     /// when it has ended already, belongs to a later one, or is no user's channel.
-    pub fn disable_with_device(&self, generation: u32, now: Timestamp) -> Option<Outcome> {
+    pub fn disable_with_device(&self, generation: u32, now: Timestamp) -> Option<Change<Self>> {
         self.device_generation.filter(|own| *own <= generation).and_then(|_| self.disable(now))
     }
 }
@@ -348,10 +346,10 @@ fn device_of<'a>(user: &EnrollmentId, contact: &Contact<'a>) -> Result<&'a Enrol
 fn update_token(draft: Draft, update: &TokenUpdate, contact: &Contact<'_>, now: Timestamp) -> Result<Outcome, Error> {
     let address = address(update)?;
     contact.own_topic(address.topic().as_str())?;
-    let displaced = contact.displaced(&draft.record.id)?.cloned();
-    let before = draft.record.binding.as_ref().map(|binding| binding.token().clone());
-    let first = draft.record.token_updates == 0;
-    let awaited = draft.record.awaiting_configuration;
+    let displaced = contact.displaced(&draft.change.record.id)?.cloned();
+    let before = draft.change.record.binding.as_ref().map(|binding| binding.token().clone());
+    let first = draft.change.record.token_updates == 0;
+    let awaited = draft.change.record.awaiting_configuration;
     let moved = before.as_ref() != Some(address.token());
     // An empty token is none: it must not take the place of one that works.
     let unlock_token = update.unlock_token.clone().filter(|token| !token.is_empty());
@@ -361,7 +359,7 @@ fn update_token(draft: Draft, update: &TokenUpdate, contact: &Contact<'_>, now: 
     if let Some(enrollment) = displaced {
         draft = draft.effect(Effect::Displace { enrollment, token });
     }
-    if draft.record.awaiting_configuration && !awaited {
+    if draft.change.record.awaiting_configuration && !awaited {
         draft = draft.effect(Effect::FinishSetup);
     }
     if moved && !first {
@@ -396,7 +394,7 @@ fn user_authenticate(id: &EnrollmentId, contact: &Contact<'_>) -> Result<Outcome
 
 /// A reset: what hangs from the old enrollment is void.
 fn restart(draft: Draft, beginning: Beginning, identity: Option<Fingerprint>) -> Draft {
-    let old = draft.record.clone();
+    let old = draft.change.record.clone();
     let draft = draft.happened(Event::Began(beginning));
     // What had ended already has been cleared then.
     let draft = if old.state.is_live() { clear(draft, &old) } else { draft };
@@ -406,7 +404,7 @@ fn restart(draft: Draft, beginning: Beginning, identity: Option<Fingerprint>) ->
 
 /// The end of a channel, with all that hangs from it.
 fn end(draft: Draft, event: Event) -> Draft {
-    let old = draft.record.clone();
+    let old = draft.change.record.clone();
     let draft = clear(draft.happened(event), &old);
     old.identity.into_iter().chain(old.announced).fold(draft, |draft, old| draft.effect(Effect::ReleaseIdentity(old)))
 }

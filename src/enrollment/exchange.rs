@@ -4,9 +4,10 @@ use super::check_in::Draft;
 use super::contact::Contact;
 use super::queue::{CommandState, QueueEvent, QueuedCommand, Schedule};
 use super::record::{Enrollment, Event, Exchanged, State};
-use super::{Effect, Error, Outcome, QueueStep, Reply};
+use super::{Effect, Error, Outcome, Reply};
 use crate::command::{Command, Report, Status};
 use crate::id::CommandUuid;
+use crate::record::Change;
 use crate::time::Timestamp;
 
 /// A report that has been taken; what the device gets next is open.
@@ -47,17 +48,6 @@ impl Default for Patience {
     fn default() -> Self {
         Patience { answer: 300, not_now: 3_600 }
     }
-}
-
-/// The host has queued a command.
-#[derive(Clone, Debug, PartialEq)]
-#[must_use]
-#[non_exhaustive]
-pub struct Queued {
-    /// The command and its first event.
-    pub step: QueueStep,
-    /// What to do about it: wake the device.
-    pub effects: Vec<Effect>,
 }
 
 /// Seconds within which a record is not changed only to say that the device was seen.
@@ -118,7 +108,7 @@ impl Enrollment {
             return Ok(Exchange { draft, answered: Some(current.clone()), not_now });
         };
         let configured = current.request_type() == "DeviceConfigured" && *status == Status::ACKNOWLEDGED;
-        if configured && draft.record.awaiting_configuration {
+        if configured && draft.change.record.awaiting_configuration {
             draft = draft.happened(Event::SetupFinished { at: now });
         }
         let answered = Some(step.record.clone());
@@ -131,15 +121,21 @@ impl Enrollment {
     ///
     /// # Errors
     /// [`Error::NotEnrolled`] when the channel is not managed, [`Error::Unwritable`] when a text in the command has no form in XML.
-    pub fn enqueue(&self, command: &Command, schedule: Schedule, order: u64, now: Timestamp) -> Result<Queued, Error> {
+    pub fn enqueue(
+        &self,
+        command: &Command,
+        schedule: Schedule,
+        order: u64,
+        now: Timestamp,
+    ) -> Result<Change<QueuedCommand>, Error> {
         if !matches!(self.state, State::Enrolled | State::Retired) {
             return Err(Error::NotEnrolled);
         }
-        let record = QueuedCommand::new(self, command, schedule, order, now).map_err(Error::Unwritable)?;
+        let mut queued = QueuedCommand::enqueue(self, command, schedule, order, now).map_err(Error::Unwritable)?;
         // A retired device has no address; it gets the command when it comes by itself.
         let at = schedule.not_before.unwrap_or(now).max(now);
-        let effects = self.binding.iter().map(|_| Effect::Wake { at }).collect();
-        Ok(Queued { step: QueueStep { record, events: vec![QueueEvent::Queued { at: now }] }, effects })
+        queued.effects.extend(self.binding.iter().map(|_| Effect::Wake { at }));
+        Ok(queued)
     }
 
     /// From when a push is owed to this channel, when one is; `open` are the open commands of its queue in any order. What is past
@@ -183,7 +179,7 @@ impl Exchange {
         for command in open {
             // The stored form of the command that was just answered is out of date.
             let command = answered.as_ref().filter(|_| answers == Some(command.uuid())).unwrap_or(command);
-            if !command.belongs_to(&draft.record) || !command.state().is_open() {
+            if !command.belongs_to(&draft.change.record) || !command.state().is_open() {
                 continue;
             }
             if let Some(step) = command.expire(now) {
@@ -201,7 +197,7 @@ impl Exchange {
                 }
             }
         }
-        let managed = matches!(draft.record.state, State::Enrolled | State::Retired);
+        let managed = matches!(draft.change.record.state, State::Enrolled | State::Retired);
         match chosen.filter(|_| managed) {
             Some(command) => {
                 let body = command.payload().expose().to_vec();
@@ -220,7 +216,7 @@ impl Exchange {
 }
 
 /// One step for each command: what happens to it later in the exchange is added to what has happened.
-fn add(steps: &mut Vec<QueueStep>, step: QueueStep) {
+fn add(steps: &mut Vec<Change<QueuedCommand>>, step: Change<QueuedCommand>) {
     match steps.iter_mut().find(|earlier| earlier.record.uuid() == step.record.uuid()) {
         Some(earlier) => {
             earlier.record = step.record;
@@ -232,7 +228,7 @@ fn add(steps: &mut Vec<QueueStep>, step: QueueStep) {
 
 /// Notes that the device spoke, unless that was noted within the minute and nothing else has changed.
 fn spoke(draft: Draft, exchanged: Exchanged, now: Timestamp) -> Draft {
-    let record = &draft.record;
+    let record = &draft.change.record;
     if record.last_exchange == exchanged && now.seconds_since(record.last_seen) < SEEN_EVERY {
         return draft;
     }

@@ -3,10 +3,11 @@
 use super::check_in::{Draft, address};
 use super::contact::Contact;
 use super::record::{Beginning, Enrollment, Event};
-use super::{Effect, Error, Fingerprint, Outcome, Reply};
+use super::{Effect, Error, Fingerprint};
 use crate::checkin::{CheckIn, TokenUpdate};
 use crate::id::EnrollmentId;
 use crate::push::{Address, DeviceToken, Retirement};
+use crate::record::Change;
 use crate::secret::Secret;
 use crate::time::Timestamp;
 
@@ -50,7 +51,7 @@ impl Enrollment {
     /// # Errors
     /// [`Error::OtherTopic`] when the device listens on a topic that the tenant does not have: it could never be woken, and must
     /// enroll again. [`Error::TokenOfAnotherTenant`], [`Error::IdentityOfAnother`].
-    pub fn migrate(migrant: Migrant, contact: &Contact<'_>, now: Timestamp) -> Result<Outcome, Error> {
+    pub fn migrate(migrant: Migrant, contact: &Contact<'_>, now: Timestamp) -> Result<Change<Self>, Error> {
         let Migrant { id, address, identity, unlock_token, bootstrap_token } = migrant;
         contact.own_topic(address.topic().as_str())?;
         if identity.is_some() {
@@ -77,7 +78,7 @@ impl Enrollment {
             Some(enrollment) => draft.effect(Effect::Displace { enrollment, token }),
             None => draft,
         };
-        Ok(draft.reply(Reply::Empty))
+        Ok(draft.change)
     }
 
     /// Drops an address that APNs has proven dead. `None` when the proof is about another address than the present one: the device
@@ -85,16 +86,16 @@ impl Enrollment {
     ///
     /// The enrollment itself goes on: a device that comes by itself is answered, and its next `TokenUpdate` makes it
     /// [`State::Enrolled`](super::State::Enrolled) again.
-    pub fn retire(&self, proof: &Retirement, now: Timestamp) -> Option<Outcome> {
+    pub fn retire(&self, proof: &Retirement, now: Timestamp) -> Option<Change<Self>> {
         self.binding.as_ref().filter(|binding| proof.concerns(binding))?;
         let event = Event::Retired { at: now, dead_since_ms: Some(proof.dead_since_ms()) };
-        Some(Draft::new(self).happened(event).reply(Reply::Empty))
+        Some(Draft::new(self).happened(event).change)
     }
 
     /// Drops its address because another enrollment of the tenant has given the same token ([`Effect::Displace`]). `None` when its
     /// address is another by now, or it has none.
-    pub fn displace(&self, token: &DeviceToken, now: Timestamp) -> Option<Outcome> {
+    pub fn displace(&self, token: &DeviceToken, now: Timestamp) -> Option<Change<Self>> {
         let has_it = self.binding.as_ref().is_some_and(|binding| binding.token() == token);
-        has_it.then(|| Draft::new(self).happened(Event::Retired { at: now, dead_since_ms: None }).reply(Reply::Empty))
+        has_it.then(|| Draft::new(self).happened(Event::Retired { at: now, dead_since_ms: None }).change)
     }
 }

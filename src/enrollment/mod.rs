@@ -30,10 +30,10 @@ pub use contact::{
     Contact, Fingerprint, Identity, ParseFingerprintError, Policy, Reenrollment, Strangers, TokenHolder, UnannouncedIdentity,
     UserAuthentication,
 };
-pub use exchange::{Exchange, Patience, Queued};
+pub use exchange::{Exchange, Patience};
 pub use host::Migrant;
-pub use outcome::{Effect, Outcome, QueueStep, Reply};
-pub use queue::{CommandState, QueueEvent, QueuedCommand, Rank, Schedule};
+pub use outcome::{Effect, Outcome, Reply};
+pub use queue::{CommandState, QueueEvent, Queued, QueuedCommand, Rank, Schedule};
 pub use record::{Beginning, Enrollment, Event, Exchanged, State};
 
 /// Why a message changes nothing.

@@ -2,58 +2,33 @@
 
 use std::borrow::Cow;
 
-use super::{Enrollment, Event, Fingerprint, QueueEvent, QueuedCommand};
-use crate::id::{EnrollmentId, Revision};
+use serde::{Deserialize, Serialize};
+
+use super::{Enrollment, Fingerprint, QueuedCommand};
+use crate::id::EnrollmentId;
 use crate::push::DeviceToken;
+use crate::record::Change;
 use crate::time::Timestamp;
 
-/// The outcome of one message or one decision of the host.
+/// The outcome of one message.
 ///
-/// A host stores record, events and commands in one transaction, and only when the stored revisions are still those it read. Then
-/// it carries out the effects, and then it replies. A host that stops in between repeats the effects from the stored events, or
-/// waits until the device repeats its message: every effect may be carried out twice.
+/// A host stores all the changes in one transaction, and only when the stored revisions are still those it read. Then it carries out
+/// the effects, and then it replies. A host that stops in between repeats the effects, or waits until the device repeats its message:
+/// every effect may be carried out twice.
 #[derive(Clone, Debug, PartialEq)]
 #[must_use]
 #[non_exhaustive]
 pub struct Outcome {
-    /// The enrollment as it is now.
-    pub record: Enrollment,
-    /// What happened to it. Empty when nothing did; the record need not be stored then.
-    pub events: Vec<Event>,
+    /// The enrollment as it is now, what happened to it, and what to do about it.
+    pub enrollment: Change<Enrollment>,
     /// Commands that changed.
-    pub commands: Vec<QueueStep>,
-    /// What to do about it.
-    pub effects: Vec<Effect>,
+    pub commands: Vec<Change<QueuedCommand>>,
     /// What the device is told. [`Reply::Empty`] when nobody waits for an answer.
     pub reply: Reply,
 }
 
-/// A command that changed.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct QueueStep {
-    /// The command as it is now.
-    pub record: QueuedCommand,
-    /// What happened to it.
-    pub events: Vec<QueueEvent>,
-}
-
-impl Outcome {
-    /// The revision that the stored enrollment must have for this outcome to be stored; `None` when there must be none yet.
-    pub fn expected(&self) -> Option<Revision> {
-        self.record.revision().before(self.events.len())
-    }
-}
-
-impl QueueStep {
-    /// The revision that the stored command must have for this step to be stored; `None` when there must be none yet.
-    pub fn expected(&self) -> Option<Revision> {
-        self.record.revision().before(self.events.len())
-    }
-}
-
 /// What a host does after a decision.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(clippy::exhaustive_enums, reason = "a host must handle every effect")]
 pub enum Effect {
     /// Cancel what is still open in the queue of this enrollment, with [`QueuedCommand::cancel_ended`]. It is not handed out in any

@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Enrollment, QueueStep};
-use crate::ca::stored::Format;
+use super::{Effect, Enrollment};
 use crate::command::{Command, Status};
 use crate::id::{CommandUuid, EnrollmentId, Revision, TenantId};
 use crate::plist;
+use crate::record::stored::Format;
+use crate::record::{Change, Record, ReplayError};
 use crate::secret::Secret;
 use crate::time::Timestamp;
 
@@ -109,10 +110,7 @@ pub struct Schedule {
 #[non_exhaustive]
 pub enum QueueEvent {
     /// It was queued.
-    Queued {
-        /// When.
-        at: Timestamp,
-    },
+    Queued(Box<Queued>),
     /// It was handed out.
     Sent {
         /// When.
@@ -140,6 +138,30 @@ pub enum QueueEvent {
         /// When.
         at: Timestamp,
     },
+}
+
+/// A command as it was queued.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Queued {
+    /// When.
+    pub at: Timestamp,
+    /// Whose queue it is in.
+    pub enrollment: EnrollmentId,
+    /// Whose device that is.
+    pub tenant: TenantId,
+    /// The generation of the enrollment that it is for.
+    pub generation: u32,
+    /// `CommandUUID`.
+    pub uuid: CommandUuid,
+    /// `RequestType`.
+    pub request_type: String,
+    /// The property list that the device gets. It may hold passwords.
+    pub payload: Secret,
+    /// The host's sequence number.
+    pub order: u64,
+    /// When it may be handed out.
+    pub schedule: Schedule,
 }
 
 /// The place of a command in its channel's queue: the smallest is handed out first. A host stores its bytes as a column and reads
@@ -174,17 +196,16 @@ impl Rank {
 const PATIENCE: u32 = 3;
 
 impl QueuedCommand {
-    /// Queues a command for an enrollment. `order` is the host's sequence number, such as an automatic key of its database; it
-    /// must grow, since many commands may be queued in one second.
-    pub(super) fn new(
+    /// Queues a command for an enrollment; see [`Enrollment::enqueue`].
+    pub(super) fn enqueue(
         enrollment: &Enrollment,
         command: &Command,
         schedule: Schedule,
         order: u64,
         now: Timestamp,
-    ) -> Result<Self, plist::Error> {
-        Ok(QueuedCommand {
-            format: Format,
+    ) -> Result<Change<Self>, plist::Error> {
+        let queued = Queued {
+            at: now,
             enrollment: enrollment.id.clone(),
             tenant: enrollment.tenant.clone(),
             generation: enrollment.generation,
@@ -193,19 +214,33 @@ impl QueuedCommand {
             payload: Secret::new(command.to_xml()?),
             order,
             schedule,
+        };
+        Ok(Change::one(Self::new(queued.clone()), QueueEvent::Queued(Box::new(queued)), Vec::new()))
+    }
+
+    fn new(queued: Queued) -> Self {
+        let Queued { at, enrollment, tenant, generation, uuid, request_type, payload, order, schedule } = queued;
+        QueuedCommand {
+            format: Format,
+            enrollment,
+            tenant,
+            generation,
+            uuid,
+            request_type,
+            payload,
+            order,
+            schedule,
             state: CommandState::Queued,
-            changed: now,
+            changed: at,
             setbacks: 0,
             unanswered: 0,
             revision: Revision::FIRST,
-        })
+        }
     }
 
-    /// The record after one more event.
-    #[must_use]
-    pub fn apply(mut self, event: &QueueEvent) -> Self {
+    fn take(&mut self, event: &QueueEvent) {
         let (at, state) = match event {
-            QueueEvent::Queued { .. } => return self,
+            QueueEvent::Queued(_) => return,
             QueueEvent::Sent { at } => (*at, CommandState::Sent),
             QueueEvent::NotNow { at } => (*at, CommandState::NotNow),
             QueueEvent::Answered { at, state } => (*at, *state),
@@ -224,15 +259,16 @@ impl QueuedCommand {
         self.changed = at;
         self.state = state;
         self.revision = self.revision.next();
-        self
     }
 
-    pub(super) fn happened(&self, event: QueueEvent) -> QueueStep {
-        QueueStep { record: self.clone().apply(&event), events: vec![event] }
+    pub(super) fn happened(&self, event: QueueEvent) -> Change<Self> {
+        let mut record = self.clone();
+        record.take(&event);
+        Change::one(record, event, Vec::new())
     }
 
     /// What an answer to this command changes; `None` for what was answered before, or says nothing new.
-    pub(super) fn answered(&self, status: &Status, now: Timestamp) -> Option<QueueStep> {
+    pub(super) fn answered(&self, status: &Status, now: Timestamp) -> Option<Change<Self>> {
         if self.state.is_answered() {
             return None;
         }
@@ -244,18 +280,18 @@ impl QueuedCommand {
     }
 
     /// Takes it back. `None` when it is not open any more. A device that has it may carry it out all the same.
-    pub fn cancel(&self, now: Timestamp) -> Option<QueueStep> {
+    pub fn cancel(&self, now: Timestamp) -> Option<Change<Self>> {
         self.state.is_open().then(|| self.happened(QueueEvent::Cancelled { at: now }))
     }
 
     /// Takes it back because its generation of the enrollment has ended ([`Effect::ClearQueue`](super::Effect::ClearQueue)). `None`
     /// when it is not open any more, or was queued for a later one.
-    pub fn cancel_ended(&self, generation: u32, now: Timestamp) -> Option<QueueStep> {
+    pub fn cancel_ended(&self, generation: u32, now: Timestamp) -> Option<Change<Self>> {
         (self.generation <= generation).then(|| self.cancel(now)).flatten()
     }
 
     /// Ends it when its time is over; `None` when it is not, or when it is not open any more.
-    pub fn expire(&self, now: Timestamp) -> Option<QueueStep> {
+    pub fn expire(&self, now: Timestamp) -> Option<Change<Self>> {
         (self.state.is_open() && self.is_past(now)).then(|| self.happened(QueueEvent::Expired { at: now }))
     }
 
@@ -324,9 +360,36 @@ impl QueuedCommand {
     pub const fn setbacks(&self) -> u32 {
         self.setbacks
     }
+}
 
-    /// How often the record has changed.
-    pub const fn revision(&self) -> Revision {
+impl Record for QueuedCommand {
+    type Event = QueueEvent;
+    type Effect = Effect;
+
+    fn revision(&self) -> Revision {
         self.revision
+    }
+
+    fn begin(first: &QueueEvent) -> Result<Self, ReplayError> {
+        match first {
+            QueueEvent::Queued(queued) => Ok(Self::new(Queued::clone(queued))),
+            _ => Err(ReplayError::NotThisRecord("no command begins with this event")),
+        }
+    }
+
+    fn apply(&mut self, event: &QueueEvent) -> Result<(), ReplayError> {
+        let fits = match event {
+            QueueEvent::Queued(_) => false,
+            // A late answer to what was taken back, or has expired, is still recorded.
+            QueueEvent::Answered { .. } => !self.state.is_answered(),
+            QueueEvent::Sent { .. } | QueueEvent::NotNow { .. } | QueueEvent::Expired { .. } | QueueEvent::Cancelled { .. } => {
+                self.state.is_open()
+            }
+        };
+        if !fits {
+            return Err(ReplayError::NotThisRecord("it cannot happen to a command in this state"));
+        }
+        self.take(event);
+        Ok(())
     }
 }

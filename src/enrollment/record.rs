@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Fingerprint;
-use crate::ca::stored::Format;
+use super::{Effect, Fingerprint};
 use crate::id::{CommandUuid, EnrollmentId, Revision, TenantId};
 use crate::push::{Address, Binding, Topic};
+use crate::record::stored::Format;
+use crate::record::{Record, ReplayError};
 use crate::secret::Secret;
 use crate::time::Timestamp;
 
@@ -27,7 +28,7 @@ use crate::time::Timestamp;
 /// ```
 ///
 /// A record is made by [`Enrollment::begin`], changed by [`Enrollment::receive`], [`Enrollment::report`] and the decisions of the
-/// host, and never by hand. [`Enrollment::replay`] makes it from its events again. `serde` writes a stable form; where a host
+/// host, and never by hand. [`Record::replay`] makes it from its events again. `serde` writes a stable form; where a host
 /// stores it, it stores secrets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Enrollment {
@@ -238,6 +239,12 @@ pub enum Beginning {
 }
 
 impl Beginning {
+    const fn id(&self) -> &EnrollmentId {
+        match self {
+            Beginning::Device { id, .. } | Beginning::User { id, .. } | Beginning::Migrated { id, .. } => id,
+        }
+    }
+
     const fn at(&self) -> Timestamp {
         match self {
             Beginning::Device { at, .. } | Beginning::User { at, .. } | Beginning::Migrated { at, .. } => *at,
@@ -267,13 +274,6 @@ impl Event {
 }
 
 impl Enrollment {
-    /// The record that these events make, when the first of them makes one.
-    pub fn replay<'a>(events: impl IntoIterator<Item = &'a Event>) -> Option<Self> {
-        let mut events = events.into_iter();
-        let Event::Began(beginning) = events.next()? else { return None };
-        Some(events.fold(Self::new(beginning), Self::apply))
-    }
-
     /// The record that a beginning makes.
     pub(super) fn new(beginning: &Beginning) -> Self {
         let blank = |id: &EnrollmentId, tenant: &TenantId, topic: &Topic, generation| Enrollment {
@@ -320,9 +320,8 @@ impl Enrollment {
         }
     }
 
-    /// The record after one more event.
-    #[must_use]
-    pub fn apply(mut self, event: &Event) -> Self {
+    /// Takes in what happened, which the caller knows to fit.
+    pub(super) fn take(&mut self, event: &Event) {
         self.revision = self.revision.next();
         self.last_seen = match event {
             // What the host or the authority did is no sign of life.
@@ -334,7 +333,7 @@ impl Enrollment {
         };
         match event {
             // As new, but the revision counts on.
-            Event::Began(beginning) => return Enrollment { revision: self.revision, ..Self::new(beginning) },
+            Event::Began(beginning) => *self = Enrollment { revision: self.revision, ..Self::new(beginning) },
             Event::Renewed { identity, .. } => {
                 self.bind(*identity);
                 self.renewal_expected = None;
@@ -346,7 +345,7 @@ impl Enrollment {
                 self.topic = address.topic().clone();
                 self.binding = Some(Binding::new(self.id.clone(), self.tenant.clone(), address.clone(), *at));
                 // What was not sent is not taken back.
-                self.unlock_token = unlock_token.clone().or(self.unlock_token);
+                self.unlock_token = unlock_token.clone().or(self.unlock_token.take());
                 self.awaiting_configuration = awaiting_configuration.unwrap_or(self.awaiting_configuration);
                 self.token_updates = self.token_updates.saturating_add(1);
                 self.renewing = false;
@@ -364,7 +363,6 @@ impl Enrollment {
             }
             Event::UnknownCommand { .. } => {}
         }
-        self
     }
 
     fn bind(&mut self, identity: Fingerprint) {
@@ -459,9 +457,33 @@ impl Enrollment {
     pub const fn last_seen(&self) -> Timestamp {
         self.last_seen
     }
+}
 
-    /// How often the record has changed.
-    pub const fn revision(&self) -> Revision {
+impl Record for Enrollment {
+    type Event = Event;
+    type Effect = Effect;
+
+    fn revision(&self) -> Revision {
         self.revision
+    }
+
+    fn begin(first: &Event) -> Result<Self, ReplayError> {
+        match first {
+            Event::Began(beginning) => Ok(Self::new(beginning)),
+            _ => Err(ReplayError::NotThisRecord("no enrollment begins with this event")),
+        }
+    }
+
+    fn apply(&mut self, event: &Event) -> Result<(), ReplayError> {
+        // An ended enrollment begins anew, or nothing happens to it.
+        let fits = match event {
+            Event::Began(beginning) => *beginning.id() == self.id,
+            _ => self.state.is_live(),
+        };
+        if !fits {
+            return Err(ReplayError::NotThisRecord("it cannot happen to an enrollment in this state"));
+        }
+        self.take(event);
+        Ok(())
     }
 }

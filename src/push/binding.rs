@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::wake::{self, Priority, Route, Wake};
 use super::{Answer, DeviceToken, Error, PushCertificate, Refused, RetryPolicy, Topic, Verdict, verdict};
-use crate::ca::stored::Format;
 use crate::id::{EnrollmentId, TenantId};
+use crate::record::stored::Format;
 use crate::secret::Secret;
 use crate::time::Timestamp;
 

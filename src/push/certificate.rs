@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::{Complaint, Descent, Environment, Error, Refused, Topic};
-use crate::ca::stored::{self, Format};
 use crate::crypto::PublicKey;
 use crate::id::{Revision, TenantId};
+use crate::record::stored::{self, Format};
+use crate::record::{Change, Record, ReplayError};
 use crate::time::Timestamp;
 use crate::x509::{Certificate, SerialNumber, Validity};
 
@@ -24,7 +25,7 @@ use crate::x509::{Certificate, SerialNumber, Validity};
 /// ([`PushCertificate::status`]). A certificate that APNs complains about is paused, which stands beside its state and ends with
 /// [`PushCertificate::resume`].
 ///
-/// Every decision gives the next record and the event that led to it; [`PushCertificate::apply`] over the events gives the record
+/// Every decision gives the next record and the event that led to it; [`Record::replay`] of the events gives the record
 /// again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PushCertificate {
@@ -161,7 +162,7 @@ pub enum CertificateEvent {
 }
 
 /// What a host does after a decision about a push certificate.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(clippy::exhaustive_enums, reason = "a host must handle every effect")]
 pub enum CertificateEffect {
     /// Close the APNs connections that were opened with this certificate, once the pushes on them are answered.
@@ -177,19 +178,6 @@ pub enum CertificateEffect {
         /// The end of its validity.
         not_after: Timestamp,
     },
-}
-
-/// A decision about a push certificate: store record and events, then carry out the effects.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use]
-#[non_exhaustive]
-pub struct CertificateDecision {
-    /// The record as it is now.
-    pub record: PushCertificate,
-    /// What happened.
-    pub events: Vec<CertificateEvent>,
-    /// What to do about it.
-    pub effects: Vec<CertificateEffect>,
 }
 
 /// On which days before the end a host is told that a certificate expires.
@@ -221,10 +209,9 @@ const DAY: i64 = 86_400;
 impl PushCertificate {
     /// Records that a tenant asks Apple for a certificate. The host keeps the private key; `key` is its public half, which the
     /// certificate must have when it comes.
-    pub fn request(tenant: TenantId, descent: Descent, key: PublicKey) -> CertificateDecision {
+    pub fn request(tenant: TenantId, descent: Descent, key: PublicKey) -> Change<Self> {
         let record = Self::new(tenant.clone(), descent.clone(), key.clone(), None);
-        let events = vec![CertificateEvent::Requested { tenant, descent, key }];
-        CertificateDecision { record, events, effects: Vec::new() }
+        Change::one(record, CertificateEvent::Requested { tenant, descent, key }, Vec::new())
     }
 
     /// Takes over a certificate that exists already, with the private key whose public half is `key`.
@@ -238,16 +225,16 @@ impl PushCertificate {
         key: &PublicKey,
         environment: Environment,
         now: Timestamp,
-    ) -> Result<CertificateDecision, Error> {
+    ) -> Result<Change<Self>, Error> {
         let installed = Installed::check(certificate, key, environment, now)?;
         let record = Self::new(tenant.clone(), descent.clone(), key.clone(), Some(installed.clone()));
-        let events = vec![CertificateEvent::Adopted { tenant, descent, key: key.clone(), installed }];
-        Ok(CertificateDecision { record, events, effects: Vec::new() })
+        let event = CertificateEvent::Adopted { tenant, descent, key: key.clone(), installed };
+        Ok(Change::one(record, event, Vec::new()))
     }
 
     /// Marks it as not to be used any more: Apple has revoked it, or its key is lost. `None` when it is already so, or was never
     /// issued.
-    pub fn revoke(&self, now: Timestamp) -> Option<CertificateDecision> {
+    pub fn revoke(&self, now: Timestamp) -> Option<Change<Self>> {
         let installed = self.in_use()?;
         let effects =
             vec![CertificateEffect::CloseConnections(installed.serial), CertificateEffect::HoldPushes(installed.topic.clone())];
@@ -256,7 +243,7 @@ impl PushCertificate {
 
     /// Stops pushing after APNs refused the certificate or its topic. `None` when it is paused already, or the complaint is about
     /// another certificate: one event is raised, not one for each device.
-    pub fn pause(&self, complaint: &Complaint, now: Timestamp) -> Option<CertificateDecision> {
+    pub fn pause(&self, complaint: &Complaint, now: Timestamp) -> Option<Change<Self>> {
         let installed = self.installed.as_ref().filter(|installed| installed.serial == complaint.serial)?;
         if self.paused.is_some() || self.state != State::Active || complaint.tenant != self.tenant {
             return None;
@@ -267,7 +254,7 @@ impl PushCertificate {
     }
 
     /// Tries the certificate again after a pause. `None` when it is not paused.
-    pub fn resume(&self, now: Timestamp) -> Option<CertificateDecision> {
+    pub fn resume(&self, now: Timestamp) -> Option<Change<Self>> {
         self.paused.as_ref()?;
         let release = |installed: &Installed| CertificateEffect::ReleasePushes(installed.topic.clone());
         let effects = self.installed.iter().map(release).collect();
@@ -275,7 +262,7 @@ impl PushCertificate {
     }
 
     /// Raises the notice of expiry that is due, each at most once. A host asks once a day.
-    pub fn notice(&self, schedule: &NoticeSchedule, now: Timestamp) -> Option<CertificateDecision> {
+    pub fn notice(&self, schedule: &NoticeSchedule, now: Timestamp) -> Option<Change<Self>> {
         let installed = self.in_use()?;
         let not_after = installed.validity.not_after;
         let notice = schedule.due(not_after.seconds_since(now))?;
@@ -314,11 +301,6 @@ impl PushCertificate {
     /// The tenants that may use it besides its owner.
     pub const fn shared_with(&self) -> &BTreeSet<TenantId> {
         &self.shared_with
-    }
-
-    /// How often the record has changed.
-    pub const fn revision(&self) -> Revision {
-        self.revision
     }
 
     /// Where it stands at a moment.
@@ -386,27 +368,19 @@ impl PushCertificate {
         }
     }
 
-    pub(super) fn decide(&self, event: CertificateEvent, effects: Vec<CertificateEffect>) -> CertificateDecision {
-        CertificateDecision { record: self.clone().apply(&event), events: vec![event], effects }
+    pub(super) fn decide(&self, event: CertificateEvent, effects: Vec<CertificateEffect>) -> Change<Self> {
+        self.clone().then(event, effects)
     }
 
-    /// The record that these events make, when the first of them makes one.
-    pub fn replay<'a>(events: impl IntoIterator<Item = &'a CertificateEvent>) -> Option<Self> {
-        let mut events = events.into_iter();
-        let first = match events.next()?.clone() {
-            CertificateEvent::Requested { tenant, descent, key } => Self::new(tenant, descent, key, None),
-            CertificateEvent::Adopted { tenant, descent, key, installed } => Self::new(tenant, descent, key, Some(installed)),
-            _ => return None,
-        };
-        Some(events.fold(first, Self::apply))
+    /// The same record with one more event, which the caller knows to fit.
+    pub(super) fn then(mut self, event: CertificateEvent, effects: Vec<CertificateEffect>) -> Change<Self> {
+        self.take(&event);
+        Change::one(self, event, effects)
     }
 
-    /// The record after one more event.
-    #[must_use]
-    pub fn apply(mut self, event: &CertificateEvent) -> Self {
+    fn take(&mut self, event: &CertificateEvent) {
         match event {
-            // They begin a record and cannot come again.
-            CertificateEvent::Requested { .. } | CertificateEvent::Adopted { .. } => return self,
+            CertificateEvent::Requested { .. } | CertificateEvent::Adopted { .. } => {}
             CertificateEvent::Installed(installed) => {
                 self.state = State::Active;
                 self.installed = Some(installed.clone());
@@ -420,7 +394,43 @@ impl PushCertificate {
             CertificateEvent::Shared { with } => self.shared_with = with.clone(),
         }
         self.revision = self.revision.next();
-        self
+    }
+}
+
+impl Record for PushCertificate {
+    type Event = CertificateEvent;
+    type Effect = CertificateEffect;
+
+    fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    fn begin(first: &CertificateEvent) -> Result<Self, ReplayError> {
+        match first.clone() {
+            CertificateEvent::Requested { tenant, descent, key } => Ok(Self::new(tenant, descent, key, None)),
+            CertificateEvent::Adopted { tenant, descent, key, installed } => {
+                Ok(Self::new(tenant, descent, key, Some(installed)))
+            }
+            _ => Err(ReplayError::NotThisRecord("no push certificate begins with this event")),
+        }
+    }
+
+    fn apply(&mut self, event: &CertificateEvent) -> Result<(), ReplayError> {
+        let fits = match event {
+            CertificateEvent::Requested { .. } | CertificateEvent::Adopted { .. } => false,
+            CertificateEvent::Installed(_) => self.is_requested(),
+            CertificateEvent::Superseded { .. }
+            | CertificateEvent::Revoked { .. }
+            | CertificateEvent::Paused(_)
+            | CertificateEvent::Expiring { .. } => self.in_use().is_some(),
+            CertificateEvent::Resumed { .. } => self.paused.is_some(),
+            CertificateEvent::Shared { .. } => true,
+        };
+        if !fits {
+            return Err(ReplayError::NotThisRecord("it cannot happen to a push certificate in this state"));
+        }
+        self.take(event);
+        Ok(())
     }
 }
 

@@ -34,9 +34,7 @@ use crate::time::Timestamp;
 
 pub use answer::{Answer, Reason};
 pub use binding::{Address, Binding};
-pub use certificate::{
-    CertificateDecision, CertificateEffect, CertificateEvent, Installed, NoticeSchedule, Pause, PushCertificate, Status,
-};
+pub use certificate::{CertificateEffect, CertificateEvent, Installed, NoticeSchedule, Pause, PushCertificate, Status};
 pub use descent::{AppleAccountId, Descent, DeveloperAccountId, VendorCertificateId};
 pub use renewal::{Renewal, SharingPolicy, TopicChange};
 pub use risk::{Estate, Exposure, Level, Node, Shared, Stake};
@@ -47,7 +45,7 @@ pub use topic::{Environment, Topic};
 pub use vendor::SignedRequest;
 pub use verdict::{Complaint, Retirement, RetryPolicy, Verdict};
 pub use wake::{ApnsId, ParseApnsIdError, Priority, Route, Wake};
-pub use waking::{Waking, WakingEvent, WakingState, WakingStep};
+pub use waking::{Waking, WakingEvent, WakingState};
 
 /// Why a certificate, a token or a topic is not taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::certificate::{CertificateDecision, CertificateEffect, CertificateEvent, Installed, PushCertificate};
+use super::certificate::{CertificateEffect, CertificateEvent, Installed, PushCertificate};
 use super::{Environment, Error};
 use crate::id::TenantId;
+use crate::record::Change;
 use crate::time::Timestamp;
 use crate::x509::Certificate;
 
@@ -32,9 +33,9 @@ pub enum TopicChange {
 #[non_exhaustive]
 pub struct Renewal {
     /// The certificate that was asked for, now installed.
-    pub successor: CertificateDecision,
+    pub successor: Change<PushCertificate>,
     /// The one that it replaces. `None` when the topic is another and both stay in use.
-    pub predecessor: Option<CertificateDecision>,
+    pub predecessor: Option<Change<PushCertificate>>,
 }
 
 /// The host's word that several tenants use one push certificate.
@@ -55,12 +56,7 @@ impl PushCertificate {
     ///
     /// # Errors
     /// As [`Installed::check`]; [`Error::NotRequested`] when this record does not wait for one.
-    pub fn install(
-        &self,
-        certificate: &Certificate,
-        environment: Environment,
-        now: Timestamp,
-    ) -> Result<CertificateDecision, Error> {
+    pub fn install(&self, certificate: &Certificate, environment: Environment, now: Timestamp) -> Result<Change<Self>, Error> {
         if !self.is_requested() {
             return Err(Error::NotRequested);
         }
@@ -106,7 +102,7 @@ impl PushCertificate {
         // Who shared the old certificate shares the new one: their devices listen on the same topic.
         let successor = match self.shared_with() {
             with if with.is_empty() => successor,
-            with => successor.followed_by(CertificateEvent::Shared { with: with.clone() }),
+            with => successor.and_then(|record| record.then(CertificateEvent::Shared { with: with.clone() }, Vec::new())),
         };
         Ok(Renewal { successor, predecessor: Some(predecessor) })
     }
@@ -115,7 +111,7 @@ impl PushCertificate {
     ///
     /// # Errors
     /// [`Error::OtherTenant`] when the policy is about another tenant's certificate.
-    pub fn share(&self, policy: &SharingPolicy) -> Result<Option<CertificateDecision>, Error> {
+    pub fn share(&self, policy: &SharingPolicy) -> Result<Option<Change<PushCertificate>>, Error> {
         if policy.owner != *self.tenant() {
             return Err(Error::OtherTenant);
         }
@@ -124,14 +120,5 @@ impl PushCertificate {
             return Ok(None);
         }
         Ok(Some(self.decide(CertificateEvent::Shared { with }, Vec::new())))
-    }
-}
-
-impl CertificateDecision {
-    /// The same decision with one more event.
-    fn followed_by(mut self, event: CertificateEvent) -> Self {
-        self.record = self.record.apply(&event);
-        self.events.push(event);
-        self
     }
 }

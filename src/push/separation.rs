@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Estate, Level, Node, Topic};
-use crate::ca::stored::Format;
 use crate::id::{EnrollmentId, Revision, TenantId};
+use crate::record::stored::Format;
+use crate::record::{Change, NoEffect, Record, ReplayError};
 use crate::time::Timestamp;
 
 /// One step of a separation, in the order in which they are done.
@@ -78,6 +79,17 @@ pub struct SeparationPlan {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum SeparationEvent {
+    /// The plan was made.
+    Planned {
+        /// Whose it is.
+        tenant: TenantId,
+        /// Up to which level nothing is to be shared.
+        level: Level,
+        /// What is to be done, in this order.
+        steps: Vec<SeparationStep>,
+        /// How many devices are told to enroll again at a time.
+        batch: u32,
+    },
     /// The step at hand was completed.
     StepCompleted {
         /// When.
@@ -101,7 +113,7 @@ impl Estate<'_> {
     /// A shared push certificate can only be left by enrolling again, for the topic belongs to the certificate; and so can a shared
     /// Apple Account, for a topic is renewed by the account that made it. A shared vendor certificate or developer account is left
     /// at the next renewal, without touching a device.
-    pub fn plan_separation(&self, tenant: &TenantId, level: Level, batch: u32) -> SeparationPlan {
+    pub fn plan_separation(&self, tenant: &TenantId, level: Level, batch: u32) -> Change<SeparationPlan> {
         let (mut renewed, mut left) = (Vec::new(), Vec::new());
         let shares = |stake: &super::Stake<'_>, at: Level| {
             at <= level && Node::above(stake.certificate, at).is_some_and(|node| self.is_shared(&node, tenant))
@@ -131,20 +143,26 @@ impl Estate<'_> {
             steps.push(SeparationStep::EnrollAgain { topic: topic.clone(), enrollments });
             steps.push(SeparationStep::LeaveCertificate { topic });
         }
+        let batch = batch.max(1);
+        let plan = SeparationPlan::new(tenant.clone(), level, &steps, batch);
+        Change::one(plan, SeparationEvent::Planned { tenant: tenant.clone(), level, steps, batch }, Vec::new())
+    }
+}
+
+impl SeparationPlan {
+    fn new(tenant: TenantId, level: Level, steps: &[SeparationStep], batch: u32) -> Self {
         SeparationPlan {
             format: Format,
-            tenant: tenant.clone(),
+            tenant,
             level,
-            steps: steps.into_iter().map(|step| StepProgress { step, done: None }).collect(),
-            batch: batch.max(1),
+            steps: steps.iter().map(|step| StepProgress { step: step.clone(), done: None }).collect(),
+            batch,
             moved: 0,
             cursor: None,
             revision: Revision::FIRST,
         }
     }
-}
 
-impl SeparationPlan {
     /// Whose plan it is.
     pub const fn tenant(&self) -> &TenantId {
         &self.tenant
@@ -192,9 +210,8 @@ impl SeparationPlan {
         behind_cursor.into_iter().take(size).collect()
     }
 
-    /// Notes that a batch has been told to enroll again; an empty one completes the step. The plan and the event are stored
-    /// together. `None` when the step at hand touches no device.
-    pub fn batch_moved(&self, batch: &[EnrollmentId], now: Timestamp) -> Option<(Self, SeparationEvent)> {
+    /// Notes that a batch has been told to enroll again; an empty one completes the step. `None` when the step at hand touches no device.
+    pub fn batch_moved(&self, batch: &[EnrollmentId], now: Timestamp) -> Option<Change<Self>> {
         self.next().filter(|step| step.touches_devices())?;
         let event = match batch.last() {
             None => SeparationEvent::StepCompleted { at: now },
@@ -203,20 +220,25 @@ impl SeparationPlan {
                 SeparationEvent::BatchMoved { at: now, last: last.clone(), count }
             }
         };
-        Some((self.clone().apply(&event), event))
+        Some(self.then(event))
     }
 
     /// Notes that the step at hand was completed. `None` when there is none, or it is done batch by batch.
-    pub fn completed(&self, now: Timestamp) -> Option<(Self, SeparationEvent)> {
+    pub fn completed(&self, now: Timestamp) -> Option<Change<Self>> {
         self.next().filter(|step| !step.touches_devices())?;
         let event = SeparationEvent::StepCompleted { at: now };
-        Some((self.clone().apply(&event), event))
+        Some(self.then(event))
     }
 
-    /// The plan after one more event.
-    #[must_use]
-    pub fn apply(mut self, event: &SeparationEvent) -> Self {
+    fn then(&self, event: SeparationEvent) -> Change<Self> {
+        let mut plan = self.clone();
+        plan.take(&event);
+        Change::one(plan, event, Vec::new())
+    }
+
+    fn take(&mut self, event: &SeparationEvent) {
         match event {
+            SeparationEvent::Planned { .. } => return,
             SeparationEvent::StepCompleted { at } => {
                 if let Some(progress) = self.steps.iter_mut().find(|progress| progress.done.is_none()) {
                     progress.done = Some(*at);
@@ -230,11 +252,34 @@ impl SeparationPlan {
             }
         }
         self.revision = self.revision.next();
-        self
+    }
+}
+
+impl Record for SeparationPlan {
+    type Event = SeparationEvent;
+    type Effect = NoEffect;
+
+    fn revision(&self) -> Revision {
+        self.revision
     }
 
-    /// How often the record has changed.
-    pub const fn revision(&self) -> Revision {
-        self.revision
+    fn begin(first: &SeparationEvent) -> Result<Self, ReplayError> {
+        match first {
+            SeparationEvent::Planned { tenant, level, steps, batch } => Ok(Self::new(tenant.clone(), *level, steps, *batch)),
+            _ => Err(ReplayError::NotThisRecord("no plan begins with this event")),
+        }
+    }
+
+    fn apply(&mut self, event: &SeparationEvent) -> Result<(), ReplayError> {
+        let fits = match event {
+            SeparationEvent::Planned { .. } => false,
+            SeparationEvent::StepCompleted { .. } => self.next().is_some(),
+            SeparationEvent::BatchMoved { .. } => self.next().is_some_and(SeparationStep::touches_devices),
+        };
+        if !fits {
+            return Err(ReplayError::NotThisRecord("it cannot happen at this step of the plan"));
+        }
+        self.take(event);
+        Ok(())
     }
 }

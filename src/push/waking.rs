@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::Verdict;
-use crate::ca::stored::Format;
 use crate::id::{EnrollmentId, Revision, TenantId};
+use crate::record::stored::Format;
+use crate::record::{Change, NoEffect, Record, ReplayError};
 use crate::time::Timestamp;
 
 /// The record of one enrollment's pushes: small, apart from the enrollment's own record, so that a push does not get in the way of a
@@ -30,7 +31,7 @@ use crate::time::Timestamp;
 /// use mdm_core::time::Timestamp;
 ///
 /// let now = Timestamp::from_unix(1_790_000_000);
-/// let quiet = Waking::new(EnrollmentId::device_channel("D")?, "acme".into());
+/// let quiet = Waking::quiet(EnrollmentId::device_channel("D")?, "acme".into()).record;
 /// let owed = quiet.owe(now, now).ok_or("already owed")?.record;
 /// assert!(owed.owe(now, now).is_none(), "a second command needs no second push");
 /// let (taken, attempt) = owed.take(now).ok_or("not due")?;
@@ -76,9 +77,16 @@ pub enum WakingState {
 }
 
 /// What happened to the pushes of an enrollment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum WakingEvent {
+    /// The record was made; nothing is owed.
+    Began {
+        /// Whom it is about.
+        enrollment: EnrollmentId,
+        /// Whose device that is.
+        tenant: TenantId,
+    },
     /// A push is owed from this moment on.
     Owed {
         /// From when.
@@ -111,17 +119,6 @@ pub enum WakingEvent {
     },
 }
 
-/// A change of a [`Waking`]: store both, with the revision compared.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use]
-#[non_exhaustive]
-pub struct WakingStep {
-    /// The record as it is now.
-    pub record: Waking,
-    /// What happened.
-    pub event: WakingEvent,
-}
-
 impl Waking {
     /// A push that APNs has not answered for so many seconds is sent again: the host stopped in between.
     pub const ANSWER_TIMEOUT: i64 = 120;
@@ -130,13 +127,18 @@ impl Waking {
     /// A push over a paused topic is tried again after so many seconds, when nobody has released it.
     pub const PAUSED_FOR: i64 = 3_600;
 
-    /// An enrollment to which nothing is owed.
-    pub const fn new(enrollment: EnrollmentId, tenant: TenantId) -> Self {
+    /// The record of an enrollment that has none yet: nothing is owed to it.
+    pub fn quiet(enrollment: EnrollmentId, tenant: TenantId) -> Change<Self> {
+        let record = Self::new(enrollment.clone(), tenant.clone());
+        Change::one(record, WakingEvent::Began { enrollment, tenant }, Vec::new())
+    }
+
+    const fn new(enrollment: EnrollmentId, tenant: TenantId) -> Self {
         Waking { format: Format, enrollment, tenant, state: WakingState::Quiet, revision: Revision::FIRST }
     }
 
     /// A push is owed from `at` on. `None` when that changes nothing: one is owed no later, or on its way.
-    pub fn owe(&self, at: Timestamp, now: Timestamp) -> Option<WakingStep> {
+    pub fn owe(&self, at: Timestamp, now: Timestamp) -> Option<Change<Self>> {
         let free = match self.state {
             WakingState::Quiet => false,
             // A wait that APNs has imposed is not shortened by another command.
@@ -150,7 +152,7 @@ impl Waking {
 
     /// Takes the push that is due, and tells how many have been sent for it, this one counted: the `attempt` of
     /// [`Binding::answered`](super::Binding::answered). `None` when none is due.
-    pub fn take(&self, now: Timestamp) -> Option<(WakingStep, u32)> {
+    pub fn take(&self, now: Timestamp) -> Option<(Change<Self>, u32)> {
         self.due().filter(|due| *due <= now)?;
         let step = self.step(WakingEvent::Taken { at: now });
         let attempts = match step.record.state {
@@ -170,7 +172,7 @@ impl Waking {
     }
 
     /// What APNs answered to the push that is out. `None` when none is: the device was faster.
-    pub fn answered(&self, verdict: &Verdict, now: Timestamp) -> Option<WakingStep> {
+    pub fn answered(&self, verdict: &Verdict, now: Timestamp) -> Option<Change<Self>> {
         let WakingState::Out { .. } = self.state else { return None };
         Some(self.step(match verdict {
             Verdict::Delivered { .. } => WakingEvent::Delivered { at: now },
@@ -181,7 +183,7 @@ impl Waking {
     }
 
     /// The device came, for whatever reason. `None` when nothing was owed or out. A wake that is owed for later stays owed.
-    pub fn contacted(&self, now: Timestamp) -> Option<WakingStep> {
+    pub fn contacted(&self, now: Timestamp) -> Option<Change<Self>> {
         let over = match self.state {
             WakingState::Quiet => false,
             WakingState::Owed { at, .. } => at <= now,
@@ -192,18 +194,23 @@ impl Waking {
 
     /// What is owed for later is owed now: its topic is pushed to again
     /// ([`CertificateEffect::ReleasePushes`](super::CertificateEffect::ReleasePushes)). `None` when nothing is.
-    pub fn release(&self, now: Timestamp) -> Option<WakingStep> {
+    pub fn release(&self, now: Timestamp) -> Option<Change<Self>> {
         matches!(self.state, WakingState::Owed { at, .. } if at > now).then(|| self.step(WakingEvent::Owed { at: now }))
     }
 
-    /// The record after one more event.
-    #[must_use]
-    pub fn apply(mut self, event: &WakingEvent) -> Self {
+    fn step(&self, event: WakingEvent) -> Change<Self> {
+        let mut record = self.clone();
+        record.follow(&event);
+        Change::one(record, event, Vec::new())
+    }
+
+    fn follow(&mut self, event: &WakingEvent) {
         let attempts = match self.state {
             WakingState::Owed { attempts, .. } | WakingState::Out { attempts, .. } => attempts,
             WakingState::Quiet | WakingState::Delivered { .. } => 0,
         };
         self.state = match event {
+            WakingEvent::Began { .. } => return,
             WakingEvent::Owed { at } => WakingState::Owed { at: *at, attempts },
             WakingEvent::Taken { at } => WakingState::Out { since: *at, attempts: attempts.saturating_add(1) },
             WakingEvent::Delivered { at } => WakingState::Delivered { since: *at },
@@ -211,11 +218,6 @@ impl Waking {
             WakingEvent::GivenUp { .. } | WakingEvent::Contacted { .. } => WakingState::Quiet,
         };
         self.revision = self.revision.next();
-        self
-    }
-
-    fn step(&self, event: WakingEvent) -> WakingStep {
-        WakingStep { record: self.clone().apply(&event), event }
     }
 
     /// Whom it is about.
@@ -232,10 +234,29 @@ impl Waking {
     pub const fn state(&self) -> WakingState {
         self.state
     }
+}
 
-    /// How often the record has changed.
-    pub const fn revision(&self) -> Revision {
+impl Record for Waking {
+    type Event = WakingEvent;
+    type Effect = NoEffect;
+
+    fn revision(&self) -> Revision {
         self.revision
+    }
+
+    fn begin(first: &WakingEvent) -> Result<Self, ReplayError> {
+        match first {
+            WakingEvent::Began { enrollment, tenant } => Ok(Self::new(enrollment.clone(), tenant.clone())),
+            _ => Err(ReplayError::NotThisRecord("no record of pushes begins with this event")),
+        }
+    }
+
+    fn apply(&mut self, event: &WakingEvent) -> Result<(), ReplayError> {
+        if matches!(event, WakingEvent::Began { .. }) {
+            return Err(ReplayError::NotThisRecord("a record begins once"));
+        }
+        self.follow(event);
+        Ok(())
     }
 }
 
@@ -247,7 +268,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_unix(1_790_000_000);
 
     fn quiet() -> Waking {
-        Waking::new(EnrollmentId::device_channel("D").unwrap(), "a".into())
+        Waking::quiet(EnrollmentId::device_channel("D").unwrap(), "a".into()).record
     }
 
     fn out() -> Waking {

@@ -1,8 +1,9 @@
 //! Creating an authority, and its own certificates.
 
-use mdm_core::ca::{Authority, Creation, Effect, Error, GenerationId, KeyId, Record, Refusal, Renewal, Service, Settings};
+use mdm_core::ca::{Authority, Creation, Effect, Error, GenerationId, KeyId, Refusal, Renewal, Service, Settings};
 use mdm_core::crypto::{self, Legacy, Provider, SigningKey};
 use mdm_core::id::Revision;
+use mdm_core::record::{Record, ReplayError};
 use mdm_core::time::Timestamp;
 use mdm_core::x509::{
     self, BasicConstraints, Certificate, CertificateTemplate, Csr, Extensions, KeyUsage, Name, Validity, oid,
@@ -155,18 +156,18 @@ fn events_that_do_not_follow_are_refused() {
     let signed = created.record.to_be_signed(noon(), &provider()).unwrap().unwrap().sign_with(&*CA_KEY).unwrap();
     let (first, second) = (&created.events[0], &signed.events[0]);
     let mut record = signed.record.clone();
-    assert!(matches!(record.apply(second), Err(Error::OutOfOrder { .. })), "twice");
-    assert!(matches!(Authority::begin(second), Err(Error::NotThisRecord(_))));
-    assert!(matches!(Authority::replay([]), Err(Error::NotThisRecord(_))));
+    assert!(matches!(record.apply(second), Err(ReplayError::OutOfOrder { .. })), "twice");
+    assert!(matches!(Authority::begin(second), Err(ReplayError::NotThisRecord(_))));
+    assert!(matches!(Authority::replay([]), Err(ReplayError::NotThisRecord(_))));
     let mut again = first.clone();
     again.revision = record.revision().next();
-    assert!(matches!(record.apply(&again), Err(Error::NotThisRecord(_))), "an authority begins once");
+    assert!(matches!(record.apply(&again), Err(ReplayError::NotThisRecord(_))), "an authority begins once");
     let mut foreign = second.clone();
     foreign.authority = "another".into();
-    assert!(matches!(created.record.clone().apply(&foreign), Err(Error::NotThisRecord(_))));
+    assert!(matches!(created.record.clone().apply(&foreign), Err(ReplayError::NotThisRecord(_))));
     let mut unplanned = second.clone();
     unplanned.revision = record.revision().next();
-    assert!(matches!(record.apply(&unplanned), Err(Error::NotThisRecord(_))), "its certificate is signed already");
+    assert!(matches!(record.apply(&unplanned), Err(ReplayError::NotThisRecord(_))), "its certificate is signed already");
     assert_eq!(record, signed.record, "what was refused changed nothing");
 }
 

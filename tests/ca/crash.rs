@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::LazyLock;
 
 use mdm_core::ca::{
-    Authority, AuthorityEvent, CertificateEvent, CertificateEventKind, CertificateRecord, Change, Creation, CrlScope, Effect,
-    Error, IssuanceRequest, Notice, NoticeKind, Profile, Record, Refusal, Renewal, Service, State,
+    Authority, AuthorityEvent, CertificateEvent, CertificateEventKind, CertificateRecord, Creation, CrlScope, Effect, Error,
+    IssuanceRequest, Notice, NoticeKind, Profile, Refusal, Renewal, Service, State,
 };
 use mdm_core::crypto::{Legacy, SigningKey, SoftwareKey};
+use mdm_core::record::{Change, Record};
 use mdm_core::time::Timestamp;
 use mdm_core::x509::{Extensions, ProvenCsr, RevocationReason, SerialNumber, Standing};
 use proptest::prelude::*;

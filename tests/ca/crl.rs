@@ -1,9 +1,8 @@
 //! Revocation lists: their numbers, who stands on them and for how long.
 
-use mdm_core::ca::{
-    Authority, CertificateRecord, Change, CrlScope, Error, IssuanceRequest, IssuedCrl, Profile, Record, Settings,
-};
+use mdm_core::ca::{Authority, CertificateRecord, CrlScope, Error, IssuanceRequest, IssuedCrl, Profile, Settings};
 use mdm_core::crypto::{Legacy, SigningKey};
+use mdm_core::record::{Change, Record, ReplayError};
 use mdm_core::time::Timestamp;
 use mdm_core::x509::{Extensions, RevocationReason};
 use proptest::prelude::*;
@@ -78,7 +77,7 @@ fn only_the_list_that_was_planned_last_is_made() {
     let mut overtaken = plan(&planned, noon()).record;
     let mut late = issued.events[0].clone();
     late.revision = overtaken.revision().next();
-    assert!(matches!(overtaken.apply(&late), Err(Error::NotThisRecord(_))));
+    assert!(matches!(overtaken.apply(&late), Err(ReplayError::NotThisRecord(_))));
 }
 
 #[test]

@@ -6,11 +6,12 @@ use std::collections::BTreeSet;
 use std::fmt::Debug;
 
 use mdm_core::ca::{
-    Authority, AuthorityEvent, CertificateEvent, CertificateRecord, Change, Creation, CrlScope, Effect, Holder,
-    IssuanceRequest, Profile, Record, Recorded, Renewal, Service, Settings,
+    Authority, AuthorityEvent, CertificateEvent, CertificateRecord, Creation, CrlScope, Effect, Holder, IssuanceRequest,
+    Profile, Recorded, Renewal, Service, Settings,
 };
 use mdm_core::crypto::{SigningKey, SoftwareKey};
 use mdm_core::id::{EnrollmentId, TenantId};
+use mdm_core::record::{Change, Record};
 use mdm_core::x509::{Extensions, RevocationReason};
 use serde::Serialize;
 use serde::de::DeserializeOwned;

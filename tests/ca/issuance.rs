@@ -2,10 +2,11 @@
 
 use mdm_core::ca::{
     AlternativeNamesPolicy, Authority, CertificateRecord, Creation, Effect, Error, Holder, IssuanceRequest, Move, PastIssuer,
-    Profile, Record, Refusal, RequestKey, Reserved, Settings, State, SubjectPolicy,
+    Profile, Refusal, RequestKey, Reserved, Settings, State, SubjectPolicy,
 };
 use mdm_core::crypto::{self, Legacy, Provider, SigningKey};
 use mdm_core::id::TenantId;
+use mdm_core::record::{Record, ReplayError};
 use mdm_core::x509::{
     self, BasicConstraints, Csr, Extensions, GeneralName, KeyUsage, Name, ProvenCsr, RevocationReason, SubjectAlternativeNames,
     oid,
@@ -364,12 +365,12 @@ fn a_certificates_events_must_follow_one_another() {
     let issued = reserved.sign_with(&*CA_KEY).unwrap();
     let second = issued.events[0].clone();
     assert_eq!(CertificateRecord::replay([&first, &second]).unwrap(), issued.record);
-    assert!(matches!(CertificateRecord::begin(&second), Err(Error::NotThisRecord(_))));
-    assert!(matches!(issued.record.clone().apply(&second), Err(Error::OutOfOrder { .. })));
+    assert!(matches!(CertificateRecord::begin(&second), Err(ReplayError::NotThisRecord(_))));
+    assert!(matches!(issued.record.clone().apply(&second), Err(ReplayError::OutOfOrder { .. })));
     let mut other = second.clone();
     other.serial = "0102".parse().unwrap();
-    assert!(matches!(record.clone().apply(&other), Err(Error::NotThisRecord(_))));
+    assert!(matches!(record.clone().apply(&other), Err(ReplayError::NotThisRecord(_))));
     let mut twice = second;
     twice.revision = issued.record.revision().next();
-    assert!(matches!(issued.record.clone().apply(&twice), Err(Error::NotThisRecord(_))), "signed only once");
+    assert!(matches!(issued.record.clone().apply(&twice), Err(ReplayError::NotThisRecord(_))), "signed only once");
 }

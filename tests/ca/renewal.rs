@@ -1,11 +1,11 @@
 //! Renewing the authority, what an operator is told, and who owes a renewal.
 
 use mdm_core::ca::{
-    Attention, Authority, CertificateRecord, Change, Creation, CrlScope, Effect, Error, GenerationId, Holder, IssuanceRequest,
-    KeyId, Notice, NoticeKind, Profile, Record, Recorded, Refusal, Renewal, RenewalDue, RenewalPolicy, RenewalState, Service,
-    Settings,
+    Attention, Authority, CertificateRecord, Creation, CrlScope, Effect, Error, GenerationId, Holder, IssuanceRequest, KeyId,
+    Notice, NoticeKind, Profile, Recorded, Refusal, Renewal, RenewalDue, RenewalPolicy, RenewalState, Service, Settings,
 };
 use mdm_core::crypto::{Legacy, SigningKey, SoftwareKey};
+use mdm_core::record::{Change, Record};
 use mdm_core::time::Timestamp;
 use mdm_core::x509::{Certificate, Csr, Extensions, RevocationReason};
 

@@ -1,10 +1,10 @@
 //! States, moves and standing of a certificate.
 
 use mdm_core::ca::{
-    CertificateRecord, Change, Effect, Error, Holder, Inventory, IssuanceRequest, Move, Profile, Record, Recorded, Row, State,
-    Status,
+    CertificateRecord, Effect, Error, Holder, Inventory, IssuanceRequest, Move, Profile, Recorded, Row, State, Status,
 };
 use mdm_core::id::TenantId;
+use mdm_core::record::{Change, Record};
 use mdm_core::time::Timestamp;
 use mdm_core::x509::{Extensions, RevocationReason, Standing};
 use proptest::prelude::*;

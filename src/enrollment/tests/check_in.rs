@@ -15,15 +15,19 @@ fn receive(record: &Enrollment, message: CheckIn) -> Outcome {
 fn a_device_introduces_itself_and_is_enrolled_by_its_token() {
     let door = Door::default();
     let begun = Enrollment::begin(&DEVICE.authenticate(), &door.by(1), NOW).unwrap();
-    assert_eq!((begun.record.state(), begun.record.binding()), (State::Authenticated, None));
-    assert_eq!((begun.record.identity(), &begun.reply), (Some(fingerprint(1)), &Reply::Empty));
-    let again = begun.record.receive(&DEVICE.authenticate(), &door.by(1), NOW).unwrap();
-    assert_eq!((again.events, again.record), (vec![], begun.record.clone()), "a repeated message changes nothing");
+    assert_eq!((begun.enrollment.record.state(), begun.enrollment.record.binding()), (State::Authenticated, None));
+    assert_eq!((begun.enrollment.record.identity(), &begun.reply), (Some(fingerprint(1)), &Reply::Empty));
+    let again = begun.enrollment.record.receive(&DEVICE.authenticate(), &door.by(1), NOW).unwrap();
+    assert_eq!(
+        (again.enrollment.events, again.enrollment.record),
+        (vec![], begun.enrollment.record.clone()),
+        "a repeated message changes nothing"
+    );
 
-    let updated = begun.record.receive(&DEVICE.token_update(1), &door.by(1), NOW).unwrap();
-    assert_eq!((updated.record.state(), updated.record.token_updates()), (State::Enrolled, 1));
-    assert_eq!(updated.effects, []);
-    let binding = updated.record.binding().unwrap();
+    let updated = begun.enrollment.record.receive(&DEVICE.token_update(1), &door.by(1), NOW).unwrap();
+    assert_eq!((updated.enrollment.record.state(), updated.enrollment.record.token_updates()), (State::Enrolled, 1));
+    assert_eq!(updated.enrollment.effects, []);
+    let binding = updated.enrollment.record.binding().unwrap();
     assert_eq!((binding.token().as_bytes(), binding.since()), (&[1; 32][..], NOW));
     assert_eq!((binding.tenant(), binding.topic()), (&TenantId::from("a"), &topic(TOPIC)));
 }
@@ -32,24 +36,24 @@ fn a_device_introduces_itself_and_is_enrolled_by_its_token() {
 fn what_a_token_update_leaves_out_stays() {
     let full = TokenUpdate { unlock_token: Some("unlock".into()), awaiting_configuration: Some(true), ..DEVICE.update(1) };
     let first = receive(&enrolled(), full.into());
-    assert_eq!(first.effects, [Effect::FinishSetup]);
-    let second = receive(&first.record, DEVICE.token_update(1));
-    assert_eq!(second.record.unlock_token(), Some(&Secret::from("unlock")));
-    assert!(second.record.awaiting_configuration());
-    assert_eq!(second.effects, [], "the host has been told");
+    assert_eq!(first.enrollment.effects, [Effect::FinishSetup]);
+    let second = receive(&first.enrollment.record, DEVICE.token_update(1));
+    assert_eq!(second.enrollment.record.unlock_token(), Some(&Secret::from("unlock")));
+    assert!(second.enrollment.record.awaiting_configuration());
+    assert_eq!(second.enrollment.effects, [], "the host has been told");
     let empty = TokenUpdate { unlock_token: Some(Secret::default()), awaiting_configuration: Some(false), ..DEVICE.update(1) };
-    let third = receive(&second.record, empty.into());
-    assert_eq!(third.record.unlock_token(), Some(&Secret::from("unlock")), "an empty token is none");
-    assert!(!third.record.awaiting_configuration());
-    assert_eq!(third.record.token_updates(), 4);
+    let third = receive(&second.enrollment.record, empty.into());
+    assert_eq!(third.enrollment.record.unlock_token(), Some(&Secret::from("unlock")), "an empty token is none");
+    assert!(!third.enrollment.record.awaiting_configuration());
+    assert_eq!(third.enrollment.record.token_updates(), 4);
 }
 
 #[test]
 fn a_new_token_takes_the_place_of_the_old_and_owes_a_push() {
     let moved = receive(&enrolled(), DEVICE.token_update(9));
-    assert_eq!(moved.record.binding().unwrap().token().as_bytes(), [9; 32]);
-    assert_eq!(moved.effects, [Effect::Wake { at: NOW }]);
-    assert_eq!(receive(&moved.record, DEVICE.token_update(9)).effects, []);
+    assert_eq!(moved.enrollment.record.binding().unwrap().token().as_bytes(), [9; 32]);
+    assert_eq!(moved.enrollment.effects, [Effect::Wake { at: NOW }]);
+    assert_eq!(receive(&moved.enrollment.record, DEVICE.token_update(9)).enrollment.effects, []);
 }
 
 #[test]
@@ -69,7 +73,7 @@ fn a_token_update_that_lacks_what_matters_changes_nothing() {
 #[test]
 fn a_topic_padded_with_line_ends_is_the_same_topic() {
     let padded = TokenUpdate { topic: Some(format!("\n\t{TOPIC}\n")), ..DEVICE.update(1) };
-    assert_eq!(receive(&enrolled(), padded.into()).record.topic(), &topic(TOPIC));
+    assert_eq!(receive(&enrolled(), padded.into()).enrollment.record.topic(), &topic(TOPIC));
 }
 
 #[test]
@@ -100,16 +104,20 @@ fn a_token_moves_within_a_tenant_and_is_shared_within_a_device() {
     let holder = TokenHolder { tenant: &door.tenant, enrollment: &older };
     let taken = enrolled().receive(&DEVICE.token_update(1), &door.by(1).token_held_by(Some(holder)), NOW).unwrap();
     let token = DeviceToken::from_bytes(&[1; 32]).unwrap();
-    assert_eq!(taken.effects, [Effect::Displace { enrollment: older.clone(), token: token.clone() }]);
+    assert_eq!(taken.enrollment.effects, [Effect::Displace { enrollment: older.clone(), token: token.clone() }]);
     let displaced = enrolled().displace(&token, NOW).unwrap().record;
     assert_eq!((displaced.state(), displaced.binding()), (State::Retired, None));
     assert_eq!(displaced.displace(&token, NOW), None);
-    assert_eq!(receive(&enrolled(), DEVICE.token_update(9)).record.displace(&token, NOW), None, "it has another by now");
+    assert_eq!(
+        receive(&enrolled(), DEVICE.token_update(9)).enrollment.record.displace(&token, NOW),
+        None,
+        "it has another by now"
+    );
 
     let own = USER.id();
     let holder = TokenHolder { tenant: &door.tenant, enrollment: &own };
     let shared = enrolled().receive(&DEVICE.token_update(1), &door.by(1).token_held_by(Some(holder)), NOW).unwrap();
-    assert_eq!(shared.effects, []);
+    assert_eq!(shared.enrollment.effects, []);
 }
 
 #[test]
@@ -151,11 +159,11 @@ fn a_renewed_certificate_is_bound_when_it_is_first_used() {
     assert_eq!(announced.announce_identity(fingerprint(2), NOW), None);
     assert_eq!(announced.announce_identity(fingerprint(1), NOW), None);
     let old = announced.receive(&DEVICE.token_update(1), &door.by(1), NOW).unwrap();
-    assert_eq!(old.record.identity(), Some(fingerprint(1)), "the old one still speaks");
+    assert_eq!(old.enrollment.record.identity(), Some(fingerprint(1)), "the old one still speaks");
     let new = announced.receive(&DEVICE.token_update(1), &door.by(2), NOW).unwrap();
-    assert_eq!((new.record.identity(), new.record.announced_identity()), (Some(fingerprint(2)), None));
-    assert_eq!(new.effects, [Effect::ReleaseIdentity(fingerprint(1))]);
-    assert_eq!(new.record.receive(&DEVICE.token_update(1), &door.by(1), NOW).unwrap_err(), Error::OtherIdentity);
+    assert_eq!((new.enrollment.record.identity(), new.enrollment.record.announced_identity()), (Some(fingerprint(2)), None));
+    assert_eq!(new.enrollment.effects, [Effect::ReleaseIdentity(fingerprint(1))]);
+    assert_eq!(new.enrollment.record.receive(&DEVICE.token_update(1), &door.by(1), NOW).unwrap_err(), Error::OtherIdentity);
     let twice = announced.announce_identity(fingerprint(3), NOW).unwrap();
     assert_eq!(twice.effects, [Effect::ReleaseIdentity(fingerprint(2))], "only the last announced one can come");
 }
@@ -165,7 +173,7 @@ fn an_unannounced_certificate_is_bound_by_policy_only() {
     let policy = Policy { unannounced_identity: UnannouncedIdentity::Bind, ..Policy::default() };
     let lenient = Door { policy, ..Door::default() };
     let bound = enrolled().receive(&DEVICE.token_update(1), &lenient.by(2), NOW).unwrap();
-    assert_eq!(bound.record.identity(), Some(fingerprint(2)));
+    assert_eq!(bound.enrollment.record.identity(), Some(fingerprint(2)));
     let other = EnrollmentId::device_channel("OTHER").unwrap();
     let identity = Identity::new(fingerprint(3), Standing::InForce).bound_to(Some(&other));
     let refused = enrolled().receive(&DEVICE.token_update(1), &lenient.with(identity), NOW);
@@ -174,23 +182,23 @@ fn an_unannounced_certificate_is_bound_by_policy_only() {
 
 fn with_secrets() -> Enrollment {
     let update = TokenUpdate { unlock_token: Some("unlock".into()), awaiting_configuration: Some(true), ..DEVICE.update(1) };
-    let record = receive(&enrolled(), update.into()).record;
+    let record = receive(&enrolled(), update.into()).enrollment.record;
     let set =
         SetBootstrapToken { udid: Some("D".into()), bootstrap_token: Some("bootstrap".into()), ..SetBootstrapToken::default() };
-    receive(&record, set.into()).record
+    receive(&record, set.into()).enrollment.record
 }
 
 #[test]
 fn a_reset_leaves_nothing_behind() {
     let door = Door::default();
     let reset = with_secrets().receive(&DEVICE.authenticate(), &door.by(2), NOW).unwrap();
-    let record = &reset.record;
+    let record = &reset.enrollment.record;
     assert_eq!((record.state(), record.generation(), record.token_updates()), (State::Authenticated, 2, 0));
     assert_eq!((record.binding(), record.unlock_token(), record.bootstrap_token()), (None, None, None));
     assert!(!record.awaiting_configuration());
     assert_eq!(record.identity(), Some(fingerprint(2)));
     assert_eq!(
-        reset.effects,
+        reset.enrollment.effects,
         [
             Effect::ClearQueue { enrollment: DEVICE.id(), generation: 1 },
             Effect::DisableUserChannels { device: DEVICE.id(), generation: 1 },
@@ -204,15 +212,15 @@ fn a_renewal_by_profile_keeps_everything() {
     let door = Door::default();
     let announced = with_secrets().announce_identity(fingerprint(2), NOW).unwrap().record;
     let renewed = announced.receive(&DEVICE.authenticate(), &door.by(2), NOW).unwrap();
-    assert_eq!(renewed.effects, [Effect::ReleaseIdentity(fingerprint(1))]);
-    let record = &renewed.record;
+    assert_eq!(renewed.enrollment.effects, [Effect::ReleaseIdentity(fingerprint(1))]);
+    let record = &renewed.enrollment.record;
     assert_eq!((record.state(), record.generation()), (State::Enrolled, 1));
     assert!(record.bootstrap_token().is_some() && record.unlock_token().is_some() && record.binding().is_some());
 
     let told = |reenrollment| Door { policy: Policy { reenrollment, ..Policy::default() }, ..Door::default() };
-    let kept = with_secrets().receive(&DEVICE.authenticate(), &told(Reenrollment::Renew).by(3), NOW).unwrap().record;
+    let kept = with_secrets().receive(&DEVICE.authenticate(), &told(Reenrollment::Renew).by(3), NOW).unwrap().enrollment.record;
     assert!(kept.bootstrap_token().is_some() && kept.identity() == Some(fingerprint(3)));
-    let gone = announced.receive(&DEVICE.authenticate(), &told(Reenrollment::Reset).by(2), NOW).unwrap().record;
+    let gone = announced.receive(&DEVICE.authenticate(), &told(Reenrollment::Reset).by(2), NOW).unwrap().enrollment.record;
     assert_eq!((gone.bootstrap_token(), gone.generation()), (None, 2));
 }
 
@@ -221,27 +229,27 @@ fn an_expected_renewal_keeps_everything_unless_the_device_was_erased() {
     let door = Door::default();
     let expecting = with_secrets().expect_renewal(NOW.plus_seconds(60), NOW).unwrap().record;
     let configured = TokenUpdate { awaiting_configuration: Some(false), ..DEVICE.update(1) };
-    let expecting = receive(&expecting, configured.into()).record;
-    let late = expecting.receive(&DEVICE.authenticate(), &door.by(2), NOW.plus_seconds(61)).unwrap().record;
+    let expecting = receive(&expecting, configured.into()).enrollment.record;
+    let late = expecting.receive(&DEVICE.authenticate(), &door.by(2), NOW.plus_seconds(61)).unwrap().enrollment.record;
     assert_eq!((late.generation(), late.bootstrap_token()), (2, None));
-    let renewed = expecting.receive(&DEVICE.authenticate(), &door.by(2), NOW).unwrap().record;
+    let renewed = expecting.receive(&DEVICE.authenticate(), &door.by(2), NOW).unwrap().enrollment.record;
     assert!(renewed.generation() == 1 && renewed.bootstrap_token().is_some());
 
-    let went_on = renewed.receive(&DEVICE.token_update(2), &door.by(2), NOW).unwrap().record;
+    let went_on = renewed.receive(&DEVICE.token_update(2), &door.by(2), NOW).unwrap().enrollment.record;
     assert!(went_on.generation() == 1 && went_on.bootstrap_token().is_some());
     let setup = TokenUpdate { awaiting_configuration: Some(true), ..DEVICE.update(2) };
     let erased = renewed.receive(&setup.clone().into(), &door.by(2), NOW).unwrap();
-    assert_eq!((erased.record.state(), erased.record.generation()), (State::Enrolled, 2));
-    assert_eq!((erased.record.bootstrap_token(), erased.record.unlock_token()), (None, None));
+    assert_eq!((erased.enrollment.record.state(), erased.enrollment.record.generation()), (State::Enrolled, 2));
+    assert_eq!((erased.enrollment.record.bootstrap_token(), erased.enrollment.record.unlock_token()), (None, None));
     assert_eq!(
-        erased.effects,
+        erased.enrollment.effects,
         [
             Effect::ClearQueue { enrollment: DEVICE.id(), generation: 1 },
             Effect::DisableUserChannels { device: DEVICE.id(), generation: 1 },
             Effect::FinishSetup,
         ]
     );
-    let again = went_on.receive(&setup.into(), &door.by(2), NOW).unwrap().record;
+    let again = went_on.receive(&setup.into(), &door.by(2), NOW).unwrap().enrollment.record;
     assert_eq!(again.generation(), 1, "only right behind the Authenticate");
     assert_eq!(user_on(&enrolled()).expect_renewal(NOW, NOW), None);
 }
@@ -249,23 +257,26 @@ fn an_expected_renewal_keeps_everything_unless_the_device_was_erased() {
 #[test]
 fn a_device_that_leaves_takes_its_users_and_secrets_along() {
     let left = receive(&with_secrets(), DEVICE.check_out());
-    let record = &left.record;
+    let record = &left.enrollment.record;
     assert_eq!((record.state(), record.binding(), record.identity()), (State::CheckedOut, None, None));
     assert_eq!((record.unlock_token(), record.bootstrap_token()), (None, None));
     assert_eq!(
-        left.effects,
+        left.enrollment.effects,
         [
             Effect::ClearQueue { enrollment: DEVICE.id(), generation: 1 },
             Effect::DisableUserChannels { device: DEVICE.id(), generation: 1 },
             Effect::ReleaseIdentity(fingerprint(1)),
         ]
     );
-    assert_eq!(receive(record, DEVICE.check_out()).events, [], "said twice");
+    assert_eq!(receive(record, DEVICE.check_out()).enrollment.events, [], "said twice");
     let refusal = record.receive(&DEVICE.token_update(1), &Door::default().by(1), NOW).unwrap_err();
     assert_eq!(refusal.reply(Strangers::TurnAway), Reply::BadRequest);
     assert_eq!(refusal.reply(Strangers::Unenroll), Reply::Unrecognized);
     let back = record.receive(&DEVICE.authenticate(), &Door::default().by(2), NOW).unwrap();
-    assert_eq!((back.record.state(), back.record.generation(), back.effects), (State::Authenticated, 2, vec![]));
+    assert_eq!(
+        (back.enrollment.record.state(), back.enrollment.record.generation(), back.enrollment.effects),
+        (State::Authenticated, 2, vec![])
+    );
 }
 
 #[test]
@@ -285,26 +296,29 @@ fn a_user_channel_lives_on_its_device() {
     assert_eq!(wrong.unwrap_err(), Error::OtherEnrollment);
 
     let out = user.receive(&USER.check_out(), &door.by(1).on_device(Some(&device)), NOW).unwrap();
-    assert_eq!(out.record.state(), State::CheckedOut);
-    assert_eq!(out.effects, [Effect::ClearQueue { enrollment: USER.id(), generation: 1 }]);
-    let back = out.record.receive(&USER.token_update(2), &door.by(1).on_device(Some(&device)), NOW).unwrap();
-    assert_eq!((back.record.state(), back.record.token_updates(), back.record.generation()), (State::Enrolled, 1, 2));
-    assert_eq!(back.record.disable_with_device(0, NOW), None, "an effect that comes late ends nothing new");
-    assert!(back.record.disable_with_device(1, NOW).is_some());
+    assert_eq!(out.enrollment.record.state(), State::CheckedOut);
+    assert_eq!(out.enrollment.effects, [Effect::ClearQueue { enrollment: USER.id(), generation: 1 }]);
+    let back = out.enrollment.record.receive(&USER.token_update(2), &door.by(1).on_device(Some(&device)), NOW).unwrap();
+    assert_eq!(
+        (back.enrollment.record.state(), back.enrollment.record.token_updates(), back.enrollment.record.generation()),
+        (State::Enrolled, 1, 2)
+    );
+    assert_eq!(back.enrollment.record.disable_with_device(0, NOW), None, "an effect that comes late ends nothing new");
+    assert!(back.enrollment.record.disable_with_device(1, NOW).is_some());
 }
 
 #[test]
 fn a_user_channel_of_before_the_reset_is_not_served_even_if_the_host_forgot_it() {
     let door = Door::default();
     let user = user_on(&enrolled());
-    let reset = enrolled().receive(&DEVICE.authenticate(), &door.by(2), NOW).unwrap().record;
-    let anew = reset.receive(&DEVICE.token_update(1), &door.by(2), NOW).unwrap().record;
+    let reset = enrolled().receive(&DEVICE.authenticate(), &door.by(2), NOW).unwrap().enrollment.record;
+    let anew = reset.receive(&DEVICE.token_update(1), &door.by(2), NOW).unwrap().enrollment.record;
     for device in [&reset, &anew] {
         let contact = door.by(2).on_device(Some(device));
         let idle = user.report(&USER.report(Status::IDLE, None), None, &contact, NOW);
         assert_eq!(idle.unwrap_err(), Error::NotEnrolled);
     }
-    let back = user.receive(&USER.token_update(2), &door.by(2).on_device(Some(&anew)), NOW).unwrap().record;
+    let back = user.receive(&USER.token_update(2), &door.by(2).on_device(Some(&anew)), NOW).unwrap().enrollment.record;
     assert_eq!((back.device_generation(), back.token_updates()), (Some(2), 1));
     assert_eq!((back.disable_with_device(1, NOW), anew.disable_with_device(u32::MAX, NOW)), (None, None));
     let disabled = user.disable(NOW).unwrap();
@@ -339,13 +353,13 @@ fn the_bootstrap_token_is_kept_returned_and_removed() {
     };
     let record = enrolled();
     assert_eq!(receive(&record, get()).reply, Reply::Empty, "none is no error");
-    let kept = receive(&record, set(Some("boot"))).record;
+    let kept = receive(&record, set(Some("boot"))).enrollment.record;
     let Reply::Body(body) = receive(&kept, get()).reply else { panic!() };
     let text = String::from_utf8(body).unwrap();
     assert!(text.contains("<key>BootstrapToken</key>") && text.contains("Ym9vdA=="), "{text}");
-    assert_eq!(receive(&kept, set(Some("boot"))).events, []);
+    assert_eq!(receive(&kept, set(Some("boot"))).enrollment.events, []);
     for gone in [None, Some("")] {
-        assert_eq!(receive(&kept, set(gone)).record.bootstrap_token(), None);
+        assert_eq!(receive(&kept, set(gone)).enrollment.record.bootstrap_token(), None);
     }
 }
 
@@ -356,7 +370,7 @@ fn a_network_user_is_answered_as_the_host_has_chosen() {
     let reply = |user_authentication| {
         let door = Door { policy: Policy { user_authentication, ..Policy::default() }, ..Door::default() };
         let outcome = Enrollment::begin(&login.clone().into(), &door.by(1).on_device(Some(&device)), NOW).unwrap();
-        assert_eq!((outcome.events, &outcome.record), (vec![], &device));
+        assert_eq!((outcome.enrollment.events, &outcome.enrollment.record), (vec![], &device));
         outcome.reply
     };
     assert_eq!(reply(UserAuthentication::NotManaged).status(), 410);
@@ -406,7 +420,7 @@ fn an_enrollment_of_another_server_goes_on_here() {
     let record = &taken.record;
     assert_eq!((record.state(), record.token_updates()), (State::Enrolled, 1));
     assert!(record.unlock_token().is_some() && record.bootstrap_token().is_some());
-    let first = receive(record, DEVICE.token_update(5)).record;
+    let first = receive(record, DEVICE.token_update(5)).enrollment.record;
     assert_eq!(first.identity(), Some(fingerprint(1)), "the first identity that proves itself");
     assert_eq!(first.receive(&DEVICE.token_update(5), &door.by(2), NOW).unwrap_err(), Error::OtherIdentity);
 
@@ -435,8 +449,11 @@ fn a_dead_address_is_dropped_and_a_new_token_revives() {
     assert_eq!(retired.retire(&proof, NOW), None);
     assert_eq!(retired.identity(), Some(fingerprint(1)));
     let revived = receive(&retired, DEVICE.token_update(1));
-    assert_eq!((revived.record.state(), revived.effects), (State::Enrolled, vec![Effect::Wake { at: NOW }]));
-    let moved = receive(&record, DEVICE.token_update(8)).record;
+    assert_eq!(
+        (revived.enrollment.record.state(), revived.enrollment.effects),
+        (State::Enrolled, vec![Effect::Wake { at: NOW }])
+    );
+    let moved = receive(&record, DEVICE.token_update(8)).enrollment.record;
     assert_eq!(moved.retire(&proof, NOW), None, "the proof is about the address before");
 }
 

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::checkin::SetBootstrapToken;
+use crate::record::{Change, Record};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -46,11 +47,10 @@ struct Row {
 }
 
 impl Row {
-    fn store(&mut self, outcome: Outcome) {
-        let before = self.record.as_ref().map_or(0, |record| record.revision().get());
-        assert_eq!(outcome.record.revision().get(), before + u64::try_from(outcome.events.len()).unwrap());
-        self.events.extend(outcome.events);
-        self.record = Some(outcome.record);
+    fn store(&mut self, change: Change<Enrollment>) {
+        assert_eq!(change.expected(), self.record.as_ref().map(Record::revision), "made of the stored record");
+        self.events.extend(change.events);
+        self.record = Some(change.record);
     }
 
     fn receive(&mut self, message: &CheckIn, contact: &Contact<'_>, now: Timestamp) -> Result<(), Error> {
@@ -58,19 +58,19 @@ impl Row {
             Some(record) => record.receive(message, contact, now),
             None => Enrollment::begin(message, contact, now),
         }?;
-        self.store(outcome);
+        self.store(outcome.enrollment);
         Ok(())
     }
 
-    fn decide(&mut self, decision: impl FnOnce(&Enrollment) -> Option<Outcome>) {
-        if let Some(outcome) = self.record.as_ref().and_then(decision) {
-            self.store(outcome);
+    fn decide(&mut self, decision: impl FnOnce(&Enrollment) -> Option<Change<Enrollment>>) {
+        if let Some(change) = self.record.as_ref().and_then(decision) {
+            self.store(change);
         }
     }
 
     fn check(&self) {
         let Some(record) = &self.record else { return };
-        assert_eq!(Enrollment::replay(&self.events).as_ref(), Some(record));
+        assert_eq!(Enrollment::replay(&self.events).as_ref(), Ok(record));
         assert_eq!(serde_json::from_str::<Enrollment>(&serde_json::to_string(record).unwrap()).unwrap(), *record);
         assert_eq!(record.tenant(), &TenantId::from("a"));
         // While a renewal by profile is under way the old address stays, so a binding and the state go together.
@@ -148,7 +148,7 @@ fn live(steps: &[Step]) -> (Row, Row) {
                 record.report(&DEVICE.report(Status::IDLE, None), None, &contact, now).map(|exchange| {
                     assert!(!revoked, "a revoked certificate was let in");
                     assert!([record.identity(), record.announced_identity()].contains(&Some(fingerprint(seed))));
-                    device.store(exchange.next([], now));
+                    device.store(exchange.next([], now).enrollment);
                 })
             }
             Step::OtherTenant(seed) => {

@@ -111,13 +111,13 @@ impl Speaker {
 /// A device enrolled with certificate 1 and token 1.
 fn enrolled() -> Enrollment {
     let door = Door::default();
-    let record = Enrollment::begin(&DEVICE.authenticate(), &door.by(1), NOW).unwrap().record;
-    record.receive(&DEVICE.token_update(1), &door.by(1), NOW).unwrap().record
+    let record = Enrollment::begin(&DEVICE.authenticate(), &door.by(1), NOW).unwrap().enrollment.record;
+    record.receive(&DEVICE.token_update(1), &door.by(1), NOW).unwrap().enrollment.record
 }
 
 fn user_on(device: &Enrollment) -> Enrollment {
     let door = Door::default();
-    Enrollment::begin(&USER.token_update(2), &door.by(1).on_device(Some(device)), NOW).unwrap().record
+    Enrollment::begin(&USER.token_update(2), &door.by(1).on_device(Some(device)), NOW).unwrap().enrollment.record
 }
 
 fn command(uuid: &str) -> Command {

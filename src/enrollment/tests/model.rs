@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::record::{Change, Record};
 
 /// What happens next.
 #[derive(Clone, Debug)]
@@ -63,7 +64,7 @@ struct World {
     now: Timestamp,
     record: Enrollment,
     events: Vec<Event>,
-    rows: BTreeMap<String, (QueuedCommand, QueuedCommand, Vec<QueueEvent>)>,
+    rows: BTreeMap<String, (QueuedCommand, Vec<QueueEvent>)>,
     model: BTreeMap<String, Known>,
     last: Last,
 }
@@ -72,11 +73,11 @@ impl World {
     fn new() -> Self {
         let door = Door::default();
         let begun = Enrollment::begin(&DEVICE.authenticate(), &door.by(1), NOW).unwrap();
-        let enrolled = begun.record.receive(&DEVICE.token_update(1), &door.by(1), NOW).unwrap();
+        let enrolled = begun.enrollment.record.receive(&DEVICE.token_update(1), &door.by(1), NOW).unwrap();
         World {
             now: NOW,
-            record: enrolled.record,
-            events: [begun.events, enrolled.events].concat(),
+            record: enrolled.enrollment.record,
+            events: [begun.enrollment.events, enrolled.enrollment.events].concat(),
             rows: BTreeMap::new(),
             model: BTreeMap::new(),
             last: Last::Nothing,
@@ -89,22 +90,22 @@ impl World {
         let schedule = Schedule { priority, ..Schedule::default() };
         let queued = self.record.enqueue(&command(&uuid), schedule, order, self.now).unwrap();
         assert_eq!(queued.effects, [Effect::Wake { at: self.now }]);
-        let first = queued.step.record;
-        self.rows.insert(uuid.clone(), (first.clone(), first, Vec::new()));
+        assert_eq!(queued.expected(), None);
+        self.rows.insert(uuid.clone(), (queued.record, queued.events));
         self.model.insert(uuid, Known { open: true, ..Known::default() });
     }
 
-    fn store(&mut self, step: &QueueStep) {
-        let (_, row, events) = self.rows.get_mut(step.record.uuid().as_str()).unwrap();
-        assert_eq!(step.record.revision().get(), row.revision().get() + u64::try_from(step.events.len()).unwrap());
-        *row = step.record.clone();
-        events.extend(step.events.iter().cloned());
+    fn store(&mut self, change: &Change<QueuedCommand>) {
+        let (row, events) = self.rows.get_mut(change.record.uuid().as_str()).unwrap();
+        assert_eq!(change.expected(), Some(row.revision()));
+        *row = change.record.clone();
+        events.extend(change.events.iter().cloned());
     }
 
     fn cancel(&mut self, at: usize) {
         let Some(uuid) = self.rows.keys().nth(at).cloned() else { return };
         let known = self.model.get_mut(&uuid).unwrap();
-        let step = self.rows[&uuid].1.cancel(self.now);
+        let step = self.rows[&uuid].0.cancel(self.now);
         assert_eq!(step.is_some(), known.open);
         known.open = false;
         if let Some(step) = step {
@@ -115,16 +116,16 @@ impl World {
     /// One message; gives the `CommandUUID` that came back.
     fn message(&mut self, status: Status, uuid: Option<&str>) -> Option<String> {
         let door = Door::default();
-        let current = uuid.map(|uuid| self.rows[uuid].1.clone());
+        let current = uuid.map(|uuid| self.rows[uuid].0.clone());
         let not_now = status == Status::NOT_NOW;
         let exchange = self.record.report(&DEVICE.report(status, uuid), current.as_ref(), &door.by(1), self.now).unwrap();
-        let mut open: Vec<_> = self.rows.values().map(|(_, row, _)| row).filter(|row| row.state().is_open()).cloned().collect();
+        let mut open: Vec<_> = self.rows.values().map(|(row, _)| row).filter(|row| row.state().is_open()).cloned().collect();
         open.sort_by_key(|row| row.rank().to_bytes());
         let outcome = exchange.next(&open, self.now);
-        let revision = self.record.revision().get() + u64::try_from(outcome.events.len()).unwrap();
-        assert_eq!(outcome.record.revision().get(), revision);
-        self.record = outcome.record;
-        self.events.extend(outcome.events);
+        let revision = self.record.revision().get() + u64::try_from(outcome.enrollment.events.len()).unwrap();
+        assert_eq!(outcome.enrollment.record.revision().get(), revision);
+        self.record = outcome.enrollment.record;
+        self.events.extend(outcome.enrollment.events);
         for step in &outcome.commands {
             self.store(step);
         }
@@ -181,13 +182,13 @@ impl World {
 
     fn check(&self) {
         for (uuid, known) in &self.model {
-            let (first, row, events) = &self.rows[uuid];
+            let (row, events) = &self.rows[uuid];
             assert_eq!(row.state().is_open(), known.open, "{uuid}");
             if let Some(state) = known.first_answer {
                 assert_eq!(row.state(), state, "{uuid}: the first answer counts");
             }
             assert!(known.handed_out > 0 || known.first_answer.is_none(), "{uuid} was answered and never handed out");
-            assert_eq!(events.iter().fold(first.clone(), |row, event| row.apply(event)), *row);
+            assert_eq!(QueuedCommand::replay(events).as_ref(), Ok(row));
             let answers = events.iter().filter(|event| matches!(event, QueueEvent::Answered { .. })).count();
             assert!(answers <= 1, "{uuid} was answered twice");
         }
@@ -197,10 +198,10 @@ impl World {
 
     fn check_owed(&self) {
         let patience = Patience::default();
-        let owed = self.record.wake_owed(self.rows.values().map(|(_, row, _)| row), &patience, self.now);
+        let owed = self.record.wake_owed(self.rows.values().map(|(row, _)| row), &patience, self.now);
         let mut open = self.model.iter().filter(|(_, known)| known.open);
         let Some(_) = open.clone().next() else { return assert_eq!(owed, None) };
-        let unseen = open.any(|(uuid, known)| known.handed_out == 0 && self.rows[uuid].1.state() == CommandState::Queued);
+        let unseen = open.any(|(uuid, known)| known.handed_out == 0 && self.rows[uuid].0.state() == CommandState::Queued);
         let owed = owed.expect("a command is open, so the device must be woken some time");
         match self.last {
             Last::Nothing => assert!(owed <= self.now, "idle with an open command"),

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::command::DeviceConfigured;
+use crate::record::Record;
 
 /// The queue of one channel, as a host's table has it.
 struct Queue {
@@ -22,7 +23,7 @@ impl Queue {
     fn add(&mut self, uuid: &str, schedule: Schedule) -> Vec<Effect> {
         let order = u64::try_from(self.commands.len()).unwrap();
         let queued = self.enrollment.enqueue(&command(uuid), schedule, order, self.now).unwrap();
-        self.commands.push(queued.step.record);
+        self.commands.push(queued.record);
         queued.effects
     }
 
@@ -40,7 +41,7 @@ impl Queue {
         for step in &outcome.commands {
             *self.commands.iter_mut().find(|command| command.uuid() == step.record.uuid()).unwrap() = step.record.clone();
         }
-        self.enrollment = outcome.record.clone();
+        self.enrollment = outcome.enrollment.record.clone();
         let given = match &outcome.reply {
             Reply::Body(body) => {
                 let parsed = Command::parse(body, &crate::limits::Limits::MESSAGE).unwrap();
@@ -138,7 +139,9 @@ fn ranks_compare_as_their_bytes() {
 
 impl QueuedCommand {
     fn apply_not_now(&self) -> QueuedCommand {
-        self.clone().apply(&QueueEvent::NotNow { at: NOW })
+        let mut refused = self.clone();
+        refused.apply(&QueueEvent::NotNow { at: NOW }).unwrap();
+        refused
     }
 }
 
@@ -161,10 +164,10 @@ fn an_answer_to_an_unknown_command_is_accepted() {
     let mut queue = Queue::new(&["1"]);
     let (outcome, given) = queue.exchange(Status::ERROR, Some("gone"));
     assert_eq!((outcome.reply.status(), given), (200, some("1")));
-    assert!(matches!(&outcome.events[0], Event::UnknownCommand { uuid: Some(uuid), .. } if uuid.as_str() == "gone"));
+    assert!(matches!(&outcome.enrollment.events[0], Event::UnknownCommand { uuid: Some(uuid), .. } if uuid.as_str() == "gone"));
     let long = "x".repeat(1 << 20);
     let (outcome, _) = queue.exchange(Status::from(long.as_str()), Some(&long));
-    let Event::UnknownCommand { uuid: Some(uuid), status, .. } = &outcome.events[0] else { panic!() };
+    let Event::UnknownCommand { uuid: Some(uuid), status, .. } = &outcome.enrollment.events[0] else { panic!() };
     assert_eq!((uuid.as_str().len(), status.len()), (64, 64));
 }
 
@@ -173,7 +176,7 @@ fn an_answer_without_a_name_is_accepted() {
     let mut queue = Queue::new(&["1"]);
     queue.idle();
     let (outcome, given) = queue.exchange(Status::COMMAND_FORMAT_ERROR, None);
-    assert!(matches!(outcome.events[0], Event::UnknownCommand { uuid: None, .. }));
+    assert!(matches!(outcome.enrollment.events[0], Event::UnknownCommand { uuid: None, .. }));
     assert_eq!(given, some("1"));
     assert_eq!(queue.says(Status::NOT_NOW, None), some("1"));
 }
@@ -190,15 +193,15 @@ fn a_status_that_is_none_of_the_five_ends_the_command() {
 fn a_command_of_before_a_reset_is_not_handed_out() {
     let mut queue = Queue::new(&["1"]);
     let door = Door::default();
-    let reset = queue.enrollment.receive(&DEVICE.authenticate(), &door.by(2), NOW).unwrap().record;
-    queue.enrollment = reset.receive(&DEVICE.token_update(1), &door.by(2), NOW).unwrap().record;
+    let reset = queue.enrollment.receive(&DEVICE.authenticate(), &door.by(2), NOW).unwrap().enrollment.record;
+    queue.enrollment = reset.receive(&DEVICE.token_update(1), &door.by(2), NOW).unwrap().enrollment.record;
     let exchange = |queue: &Queue, report: Report, current: Option<&QueuedCommand>| {
         queue.enrollment.report(&report, current, &door.by(2), NOW).unwrap().next(&queue.commands, NOW)
     };
     assert_eq!(exchange(&queue, DEVICE.report(Status::IDLE, None), None).reply, Reply::Empty);
     assert_eq!(queue.owed(), None);
     let late = exchange(&queue, DEVICE.report(Status::ACKNOWLEDGED, Some("1")), Some(&queue.commands[0]));
-    assert!(matches!(late.events[0], Event::UnknownCommand { .. }) && late.commands.is_empty());
+    assert!(matches!(late.enrollment.events[0], Event::UnknownCommand { .. }) && late.commands.is_empty());
 }
 
 #[test]
@@ -206,8 +209,8 @@ fn clearing_a_queue_twice_takes_back_nothing_new() {
     let mut queue = Queue::new(&["1"]);
     let door = Door::default();
     let reset = queue.enrollment.receive(&DEVICE.authenticate(), &door.by(2), NOW).unwrap();
-    let Effect::ClearQueue { generation, .. } = reset.effects[0] else { panic!() };
-    queue.enrollment = reset.record.receive(&DEVICE.token_update(1), &door.by(2), NOW).unwrap().record;
+    let Effect::ClearQueue { generation, .. } = reset.enrollment.effects[0] else { panic!() };
+    queue.enrollment = reset.enrollment.record.receive(&DEVICE.token_update(1), &door.by(2), NOW).unwrap().enrollment.record;
     queue.add("2", Schedule::default());
     let [old, new] = &queue.commands[..] else { panic!() };
     assert_eq!(old.cancel_ended(generation, NOW).unwrap().record.state(), CommandState::Cancelled);
@@ -223,7 +226,7 @@ fn a_command_waits_for_its_time_and_not_beyond() {
     queue.now = NOW.plus_seconds(51);
     let (outcome, given) = queue.exchange(Status::IDLE, None);
     assert_eq!((given, queue.state("short")), (None, CommandState::Expired));
-    assert_eq!(outcome.effects, [Effect::Wake { at: NOW.plus_seconds(100) }]);
+    assert_eq!(outcome.enrollment.effects, [Effect::Wake { at: NOW.plus_seconds(100) }]);
     assert_eq!(queue.owed(), Some(49));
     queue.now = NOW.plus_seconds(100);
     assert_eq!((queue.owed(), queue.idle()), (Some(0), some("later")));
@@ -276,12 +279,18 @@ fn a_command_queued_while_the_device_sleeps_on_not_now_owes_a_push() {
 fn setup_assistant_is_left_when_the_device_has_been_configured() {
     let door = Door::default();
     let update = TokenUpdate { awaiting_configuration: Some(true), ..DEVICE.update(1) };
-    let waiting = enrolled().receive(&update.into(), &door.by(1), NOW).unwrap().record;
+    let waiting = enrolled().receive(&update.into(), &door.by(1), NOW).unwrap().enrollment.record;
     let configured = Command::new("C", DeviceConfigured::default());
-    let queued = waiting.enqueue(&configured, Schedule::default(), 1, NOW).unwrap().step.record;
+    let queued = waiting.enqueue(&configured, Schedule::default(), 1, NOW).unwrap().record;
     let done = |status| {
         let report = DEVICE.report(status, Some("C"));
-        waiting.report(&report, Some(&queued), &door.by(1), NOW).unwrap().next([], NOW).record.awaiting_configuration()
+        waiting
+            .report(&report, Some(&queued), &door.by(1), NOW)
+            .unwrap()
+            .next([], NOW)
+            .enrollment
+            .record
+            .awaiting_configuration()
     };
     assert!(done(Status::ERROR) && done(Status::NOT_NOW));
     assert!(!done(Status::ACKNOWLEDGED));
@@ -290,7 +299,7 @@ fn setup_assistant_is_left_when_the_device_has_been_configured() {
 #[test]
 fn nothing_is_queued_for_who_is_not_managed() {
     let door = Door::default();
-    let begun = Enrollment::begin(&DEVICE.authenticate(), &door.by(1), NOW).unwrap().record;
+    let begun = Enrollment::begin(&DEVICE.authenticate(), &door.by(1), NOW).unwrap().enrollment.record;
     let queue = |record: &Enrollment| record.enqueue(&command("1"), Schedule::default(), 1, NOW);
     assert_eq!(queue(&begun).unwrap_err(), Error::NotEnrolled);
     assert_eq!(queue(&enrolled().disable(NOW).unwrap().record).unwrap_err(), Error::NotEnrolled);
@@ -323,9 +332,9 @@ fn a_report_is_let_in_like_any_message() {
 fn being_seen_is_written_once_a_minute() {
     let mut queue = Queue::new(&[]);
     queue.now = NOW.plus_seconds(59);
-    assert_eq!(queue.exchange(Status::IDLE, None).0.events, []);
+    assert_eq!(queue.exchange(Status::IDLE, None).0.enrollment.events, []);
     queue.now = NOW.plus_seconds(60);
-    assert_eq!(queue.exchange(Status::IDLE, None).0.events.len(), 1);
+    assert_eq!(queue.exchange(Status::IDLE, None).0.enrollment.events.len(), 1);
     assert_eq!(queue.enrollment.last_seen(), NOW.plus_seconds(60));
 }
 

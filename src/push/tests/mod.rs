@@ -10,6 +10,7 @@ use crate::asn1::{Oid, Tag, Writer};
 use crate::crypto::{PublicKey, SignatureAlgorithm};
 use crate::id::{EnrollmentId, TenantId};
 use crate::plist::{Dictionary, Value};
+use crate::record::Record;
 use crate::x509::{Certificate, oid};
 
 const TOPIC: &str = "com.apple.mgmt.External.0c3e4d5f";
@@ -520,7 +521,7 @@ proptest! {
                 events.extend(decision.events);
             }
         }
-        prop_assert_eq!(PushCertificate::replay(&events), Some(record));
+        prop_assert_eq!(PushCertificate::replay(&events), Ok(record));
     }
 
     /// Whatever bytes come back, there is a verdict, and only a proven 410 retires.

@@ -108,7 +108,7 @@ fn a_certificate_is_shared_by_name_and_taken_back() {
     assert!(guest.wake(&renewal.successor.record, NOW).is_ok(), "a renewal keeps the guests");
     let events: Vec<_> =
         PushCertificate::request("a".into(), descent(), key(2)).events.into_iter().chain(renewal.successor.events).collect();
-    assert_eq!(PushCertificate::replay(&events), Some(renewal.successor.record));
+    assert_eq!(PushCertificate::replay(&events), Ok(renewal.successor.record));
 
     let ended = shared.record.share(&policy("a", &[])).unwrap().unwrap();
     assert_eq!(guest.wake(&ended.record, NOW).unwrap_err(), Refused::OtherTenant);

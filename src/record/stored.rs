@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 /// DER or a signature, stored as base64 text.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Octets(pub(super) Vec<u8>);
+pub(crate) struct Octets(pub(crate) Vec<u8>);
 
 impl std::fmt::Debug for Octets {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
