@@ -52,7 +52,7 @@ impl Push {
     /// "Handling notification responses from APNs": the first thing that is wrong.
     fn find_fault(&self, method: &Method, path: &str, length: usize, alone: bool) -> Option<Answer> {
         let number = |text: &Option<String>| text.as_deref().is_none_or(|text| text.parse::<u64>().is_ok());
-        let is_token = |text: &str| text.len() % 2 == 0 && text.bytes().all(|octet| octet.is_ascii_hexdigit());
+        let is_token = |text: &str| text.len().is_multiple_of(2) && text.bytes().all(|octet| octet.is_ascii_hexdigit());
         let (status, reason) = if !path.starts_with("/3/device/") {
             (404, "BadPath")
         } else if method != Method::POST {
