@@ -45,6 +45,12 @@ pub struct CertificateRecord {
     body: Body,
     delivered_at: Option<Timestamp>,
     revocation: Option<Revocation>,
+    /// When it was revoked, held or released last, where `revocation` does not say that moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    changed_at: Option<Timestamp>,
+    /// The part of the revocation lists it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    part: Option<u32>,
 }
 
 /// Who signs: a key of this authority, or somebody else.
@@ -140,6 +146,9 @@ pub struct Reservation {
     pub holder: Holder,
     /// How it will be signed.
     pub algorithm: SignatureAlgorithm,
+    /// The part of the revocation lists it belongs to ([`CrlParts`](super::CrlParts)).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<u32>,
     /// The bytes to sign.
     pub(super) tbs: Octets,
 }
@@ -200,8 +209,19 @@ impl Record for CertificateRecord {
 
 impl CertificateRecord {
     fn from_reservation(serial: SerialNumber, at: Timestamp, reservation: &Reservation) -> Self {
-        let Reservation { authority, generation, issuer_key, request, profile, subject, validity, holder, algorithm, tbs } =
-            reservation.clone();
+        let Reservation {
+            authority,
+            generation,
+            issuer_key,
+            request,
+            profile,
+            subject,
+            validity,
+            holder,
+            algorithm,
+            part,
+            tbs,
+        } = reservation.clone();
         CertificateRecord {
             format: Format,
             serial,
@@ -217,6 +237,8 @@ impl CertificateRecord {
             body: Body::Reserved { at, algorithm, tbs },
             delivered_at: None,
             revocation: None,
+            changed_at: None,
+            part,
         }
     }
 
@@ -237,6 +259,8 @@ impl CertificateRecord {
             body: Body::Issued { at, certificate },
             delivered_at: None,
             revocation: None,
+            changed_at: None,
+            part: None,
         }
     }
 
@@ -296,11 +320,17 @@ impl CertificateRecord {
             CertificateEventKind::Abandoned => self.body = Body::Abandoned { at },
             CertificateEventKind::Delivered => self.delivered_at = Some(at),
             CertificateEventKind::Assigned { holder } => self.holder = holder.clone(),
-            CertificateEventKind::Revoked(revocation) => self.revocation = Some(*revocation),
+            CertificateEventKind::Revoked(revocation) => {
+                self.revocation = Some(*revocation);
+                self.changed_at = Some(at).filter(|at| *at != revocation.at);
+            }
             CertificateEventKind::RevocationConfirmed => {
                 self.revocation = self.revocation.map(|revocation| Revocation { confirmed: true, ..revocation });
             }
-            CertificateEventKind::Released => self.revocation = None,
+            CertificateEventKind::Released => {
+                self.revocation = None;
+                self.changed_at = Some(at);
+            }
         }
     }
 
@@ -379,6 +409,16 @@ impl CertificateRecord {
     /// Its revocation or hold, when there is one.
     pub const fn revocation(&self) -> Option<&Revocation> {
         self.revocation.as_ref()
+    }
+
+    /// When it was revoked, held or released last: what delta lists go by.
+    pub fn changed_at(&self) -> Option<Timestamp> {
+        self.changed_at.or(self.revocation.map(|revocation| revocation.at))
+    }
+
+    /// The part of the revocation lists it belongs to; `None` when it stands on the full list alone.
+    pub const fn part(&self) -> Option<u32> {
+        self.part
     }
 
     /// The moment of its latest event.

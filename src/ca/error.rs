@@ -2,6 +2,7 @@
 
 use super::{GenerationId, Move, State};
 use crate::crypto;
+use crate::keystore;
 use crate::record::ReplayError;
 use crate::time::Timestamp;
 use crate::x509::{self, SerialNumber};
@@ -45,6 +46,13 @@ pub enum Error {
     /// The authority's certificate does not allow it to sign revocation lists (no cRLSign in its key usage).
     #[error("the authority's certificate does not allow it to sign revocation lists")]
     MayNotSignCrls,
+    /// No full list was issued yet in this scope that a delta list could continue: plan and issue one.
+    #[error("there is no full revocation list that a delta list could continue; issue one first")]
+    NoBaseCrl,
+    /// The certificate of the OCSP responder has ended; renew it with
+    /// [`renew_service`](super::Authority::renew_service).
+    #[error("the OCSP responder's certificate expired at {0}; renew it")]
+    ResponderExpired(Timestamp),
     /// No number was spent for this list, or another one since: plan a new list.
     #[error("this list was not planned, or another was planned after it; plan a new one")]
     CrlNotPlanned,
@@ -68,6 +76,12 @@ pub enum Error {
     /// The host asked for what cannot be; the text says what to change.
     #[error("cannot be done: {0}")]
     Misuse(&'static str),
+    /// The key store is no backup of an authority.
+    #[error("not the backup of an authority: {0}")]
+    NotABackup(&'static str),
+    /// A backup could not be opened or written.
+    #[error(transparent)]
+    Keystore(#[from] keystore::Error),
     /// A certificate or list could not be made or read.
     #[error(transparent)]
     X509(#[from] x509::Error),

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::certificate::Reservation;
-use super::{Authority, CertificateRecord, Error, Generation, Holder, KeyId, Move, Profile, Refusal, State};
+use super::{Authority, CertificateRecord, CrlScope, Error, Generation, Holder, KeyId, Move, Profile, Refusal, State};
 use crate::crypto::{Provider, SigningKey, ToBeSigned};
 use crate::record::Change;
 use crate::record::stored::Octets;
@@ -178,6 +178,7 @@ impl Authority {
             validity,
             holder: request.holder.clone(),
             algorithm: issuer.algorithm,
+            part: self.part_of(&serial),
             tbs: Octets(signature.bytes().to_vec()),
         };
         let change = CertificateRecord::reserve(serial, reservation, now);
@@ -212,7 +213,9 @@ impl Authority {
         let validity = profile.validity(now, &authority.validity())?;
         let serial = SerialNumber::random(provider.random)?;
         let mut template = CertificateTemplate::under(authority, serial, subject, validity, key.clone());
-        template.extensions = profile.extensions(key);
+        let scope = CrlScope { key: issuer.key.clone(), part: self.part_of(&serial) };
+        let crl_uris = self.crl_uri(&scope).map_or_else(|| self.full_crl_uris(&profile.crl_uris, &issuer.key), |uri| vec![uri]);
+        template.extensions = profile.extensions(key, crl_uris);
         if !names.is_empty() {
             template.extensions = template.extensions.with(&SubjectAlternativeNames { names });
         }

@@ -79,6 +79,7 @@
 //! ```
 
 mod authority;
+mod backup;
 mod certificate;
 mod creation;
 mod crl;
@@ -89,15 +90,18 @@ mod generation;
 mod inventory;
 mod issuance;
 mod notice;
+mod ocsp;
 mod profile;
 mod renewal;
 mod revocation;
+mod scope;
 mod state;
 
 pub use authority::{Authority, AuthorityEvent, AuthorityEventKind, Settings};
+pub use backup::Restored;
 pub use certificate::{CertificateEvent, CertificateEventKind, CertificateRecord, Holder, Recorded, Reservation};
 pub use creation::Creation;
-pub use crl::{CrlPlan, CrlScope, IssuedCrl};
+pub use crl::{CrlBase, CrlPlan, IssuedCrl};
 pub use error::{Error, Refusal};
 pub use event::Effect;
 pub use export::{Export, ExportFormat, Row};
@@ -105,7 +109,9 @@ pub use generation::{CrossCertificate, Generation, GenerationId, KeyId, Planned,
 pub use inventory::Inventory;
 pub use issuance::{IssuanceRequest, RequestKey, Reserved};
 pub use notice::{Attention, Notice, NoticeKind};
+pub use ocsp::Responder;
 pub use profile::{AlternativeNamesPolicy, KeyPolicy, PastIssuer, Profile, SubjectPolicy};
 pub use renewal::{Renewal, RenewalDue, RenewalPolicy, RenewalState};
 pub use revocation::{Move, Revocation};
+pub use scope::{CrlParts, CrlScope};
 pub use state::{State, Status};
