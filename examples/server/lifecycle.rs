@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use mdm_core::ca::{Attention, Authority, GenerationId, Holder, IssuanceRequest, Profile, Renewal, RenewalState, Service};
+use mdm_core::ca::{Attention, Authority, GenerationId, Holder, IssuanceRequest, Profile, Renewal, RenewalState};
 use mdm_core::crypto::{KeyKind, Legacy, SigningKey as _};
-use mdm_core::keystore::{self, Entry, KeyStore, Policy, Protection};
+use mdm_core::keystore::{Policy, Protection};
 use mdm_core::secret::Secret;
 use mdm_core::x509::{Certificate, Csr};
 use serde_json::{Value, json};
 
-use crate::authority::{self, AUTHORITY};
+use crate::authority;
 use crate::failure::{Answer, Failure};
 use crate::host::{Host, now};
 use crate::records::keep_ca;
@@ -161,29 +161,16 @@ pub fn issue(host: &Host, request: &[u8], profile: &str, names: &[String]) -> Re
 /// `POST /admin/authority/backup`: the authority's keys and certificates under a password, with its record, so that it goes on
 /// where it was: no number of a revocation list is used twice, and serial numbers are random.
 pub fn backup(host: &Host, password: &str) -> Result<Answer, Failure> {
-    let store = host.store.read(|view| {
+    let (authority, keys) = host.store.read(|view| {
         let authority = authority::load(view)?;
-        let mut entries: Vec<Entry> = Vec::new();
-        let mut add = |alias: String, certificate: &Certificate, above: Option<&Certificate>| {
-            let key = host.keys.pkcs8(view, certificate.public_key())?;
-            if !entries.iter().any(|entry| entry.key == key) {
-                entries.push(Entry { alias, key, chain: [certificate].into_iter().chain(above).cloned().collect() });
-            }
-            Ok::<_, Failure>(())
-        };
-        // The newest first: generations may share a key.
-        for generation in authority.generations().iter().rev() {
-            add(format!("authority {}", generation.id), &generation.certificate, None)?;
-        }
-        for service in authority.services() {
-            let issuer = &authority.generation(service.generation)?.certificate;
-            add(format!("{:?}", service.service), &service.certificate, Some(issuer))?;
-        }
-        let state = serde_json::to_vec(&authority).map_err(Failure::internal)?;
-        Ok::<_, Failure>(KeyStore { entries, certificates: Vec::new(), state: Some(Secret::new(state)) })
+        let own = authority.generations().iter().map(|generation| &generation.certificate);
+        let certificates = own.chain(authority.services().iter().map(|service| &service.certificate));
+        let keys =
+            certificates.map(|certificate| host.keys.pkcs8(view, certificate.public_key())).collect::<Result<Vec<_>, _>>()?;
+        Ok::<_, Failure>((authority, keys))
     })?;
-    let pkcs12 = store.to_pkcs12(&Secret::from(password), Protection::default(), &host.provider);
-    let pkcs12 = pkcs12.map_err(Failure::bad_request)?;
+    let pkcs12 = authority.backup(&keys, &Secret::from(password), Protection::default(), now(), &host.provider);
+    let pkcs12 = pkcs12.map_err(Failure::conflict)?;
     eprintln!("audit: the authority was backed up");
     Ok(Answer::ok("application/x-pkcs12", pkcs12))
 }
@@ -203,21 +190,14 @@ impl Backup {
         Ok(Backup { pkcs12: read(backup)?, password: Secret::from(password) })
     }
 
-    /// Begins with the authority of the backup, unless there is one.
+    /// Begins with the authority of the backup.
     pub fn restore(&self, host: &Host, batch: &mut Batch<'_>) -> Result<(), Failure> {
-        let broken = |error: &dyn std::fmt::Display| Failure::conflict(format!("the backup cannot be restored: {error}"));
-        let opened =
-            keystore::open(&self.pkcs12, &self.password, &Policy::MODERN, &host.provider).map_err(|error| broken(&error))?;
-        let state = opened.state.as_ref().ok_or_else(|| broken(&"it is not one of this server's"))?;
-        let authority: Authority = serde_json::from_slice(state.expose()).map_err(|error| broken(&error))?;
-        for entry in &opened.entries {
-            entry.load(&host.provider).map_err(|error| broken(&error))?;
-            host.keys.keep(batch, &entry.key)?;
-        }
-        host.keys.of(batch, authority.certificate()?.public_key())?;
-        host.keys.of(batch, authority::service(&authority, Service::Scep)?.public_key())?;
-        batch.put(&authority, None)?;
-        batch.log(format!("audit: the authority {AUTHORITY} was restored from a backup"));
+        let policy = Policy { max_iterations: 20_000_000, ..Policy::MODERN };
+        let restored = Authority::restore(&self.pkcs12, &self.password, &policy, None, None, now(), &host.provider);
+        let restored = restored.map_err(|error| Failure::conflict(format!("the backup cannot be restored: {error}")))?;
+        restored.keys.iter().try_for_each(|(_, key)| host.keys.keep(batch, key).map(drop))?;
+        keep_ca(host, batch, &restored.change)?;
+        batch.log(format!("audit: the authority was restored from the backup of {}", restored.taken_at));
         Ok(())
     }
 }

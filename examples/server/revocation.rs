@@ -2,16 +2,15 @@
 
 use std::sync::PoisonError;
 
-use mdm_core::ca::{Authority, CertificateRecord, CrlScope, GenerationId, Profile, Service};
-use mdm_core::crypto::{PublicKey, SigningKey as _};
-use mdm_core::x509::ocsp::{ErrorStatus, Issuer, LIMITS, Request, ResponderId, ResponseTemplate, Status};
-use mdm_core::x509::{Certificate, KeyIdentifier, SerialNumber};
+use mdm_core::ca::{Authority, CertificateRecord, CrlScope, GenerationId, Profile};
+use mdm_core::crypto::PublicKey;
+use mdm_core::x509::SerialNumber;
+use mdm_core::x509::ocsp::{ErrorStatus, LIMITS, Request};
 
 use crate::authority::{self, AUTHORITY};
 use crate::failure::{Answer, Failure};
 use crate::host::{Host, now};
 use crate::records::{keep_ca, stale_mark};
-use crate::store::View;
 
 /// Says in certificates where to ask about them: over plain HTTP, as everybody expects, since the answers are signed.
 pub fn point_to(host: &Host, authority: &Authority, profile: &mut Profile) -> Result<(), Failure> {
@@ -111,53 +110,22 @@ fn ocsp(host: &Host, request: Result<Request, mdm_core::x509::Error>) -> Result<
     Ok(Answer::ok("application/ocsp-response", body))
 }
 
-/// For how long an answer holds, in seconds.
-const GOOD_FOR: i64 = 4 * 3_600;
-
-/// The answer, signed by the responder of the authority; about certificates of an earlier key by that key itself.
+/// The answer, signed by whom the authority has for that: its responder, or the very key that issued.
 fn answer(host: &Host, request: &Request) -> Result<Vec<u8>, Failure> {
     host.store.read(|view| {
-        let authority = authority::load(view)?;
-        let asked = |certificate: &Certificate| {
-            let issuer = Issuer::of(certificate, &host.provider);
-            request.ids().iter().any(|id| id.is_under(&issuer)).then_some(issuer)
-        };
-        let generations = authority.generations().iter().rev();
-        let Some((generation, issuer)) = generations.into_iter().find_map(|found| Some((found, asked(&found.certificate)?)))
-        else {
-            return Ok(ErrorStatus::Unauthorized.to_der());
-        };
-        let delegated = authority::service(&authority, Service::Ocsp).ok();
-        let delegated = delegated.filter(|_| authority.active().is_ok_and(|active| active.key == generation.key));
-        let responder = delegated.unwrap_or(&generation.certificate);
-        let key = host.keys.of(view, responder.public_key())?;
+        let responder = authority::load(view)?.responder(&host.provider)?;
         let mut fault = None;
-        let status = |serial: &SerialNumber| {
-            status_of(view, serial).unwrap_or_else(|error| {
-                fault = Some(error);
-                Status::Unknown
-            })
+        let find = |serial: &SerialNumber| {
+            let found = view.load::<CertificateRecord>(&serial.to_string());
+            found.map_err(|error| fault = Some(error)).ok().flatten()
         };
-        let id = ResponderId::Key(KeyIdentifier::of(responder.public_key(), &host.provider));
-        let mut template = ResponseTemplate::answering(request, &issuer, id, now(), now().plus_seconds(GOOD_FOR), status);
-        template.certificate = delegated.cloned();
-        match fault {
-            // Better no answer than one that is not known to be right.
-            Some(fault) => Err(fault),
-            None => {
-                let unsigned = template.to_be_signed(responder.public_key(), key.algorithm(), &host.provider);
-                Ok(unsigned.map_err(Failure::internal)?.sign_with(&*key)?.as_der().to_vec())
-            }
+        let unsigned = responder.answer(request, find, now(), &host.provider);
+        // Better no answer than one that is not known to be right.
+        if let Some(fault) = fault {
+            return Err(fault.into());
         }
-    })
-}
-
-/// What the records say of a serial number. One that was never issued is never good.
-fn status_of(view: &View<'_>, serial: &SerialNumber) -> Result<Status, Failure> {
-    let Some(record) = view.load::<CertificateRecord>(&serial.to_string())? else { return Ok(Status::Unknown) };
-    Ok(match record.revocation() {
-        Some(revocation) => Status::Revoked { at: revocation.at, reason: revocation.reason },
-        None if record.certificate().is_some() => Status::Good,
-        None => Status::Unknown,
+        let unsigned = unsigned?;
+        let key = host.keys.of(view, unsigned.public_key())?;
+        Ok(unsigned.sign_with(&*key)?.as_der().to_vec())
     })
 }

@@ -29,6 +29,7 @@ pub struct Tenant {
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct ScepSettings {
     /// The challenge that everybody knows; none when empty. The default tenant's is on the command line.
+    #[serde(with = "as_text")]
     pub challenge: Secret,
     /// A service that is asked about challenges which are none of this server's.
     pub webhook: Option<String>,
@@ -38,6 +39,9 @@ pub struct ScepSettings {
     pub approval: Approval,
     /// What stands in enrollment profiles.
     pub profile: ProfileChallenge,
+    /// Replies that carry nothing carry an empty content all the same. RFC 8894 leaves it out; certmonger cannot verify a reply
+    /// without.
+    pub empty_content: bool,
     /// Another server that issues in place of this one.
     pub upstream: Option<Upstream>,
 }
@@ -79,6 +83,20 @@ pub struct Upstream {
     /// Whether it speaks single DES and SHA-1, as micromdm's server does.
     #[serde(default)]
     pub legacy: bool,
+}
+
+/// A challenge as an operator writes it. Records of the core hold secrets as base64, since any octets may be one.
+mod as_text {
+    use mdm_core::secret::Secret;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(secret: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(secret.expose_str().unwrap_or_default())
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
+        Ok(Secret::from(String::deserialize(deserializer)?))
+    }
 }
 
 impl Tenant {

@@ -11,9 +11,9 @@
 //! | `POST /admin/certificates/{serial}/hold`, `/release` | the certificate |
 //! | `GET /admin/enrollments` | `[{id, tenant, kind, state, topic, lastSeen, certificate, owesReenrollment, commands: [{uuid, requestType, state}]}]` |
 //! | `POST /admin/enrollments/{id}/commands` | a property list, or `{"RequestType": "DeviceInformation", ...}`; `{CommandUUID}` |
-//! | `GET /admin/tenants` | `[{tenant, path, challenge, webhook, anybody, approval, profile, upstream, owingReenrollment}]` |
+//! | `GET /admin/tenants` | `[{tenant, path, challenge, webhook, anybody, approval, profile, emptyContent, upstream, owingReenrollment}]` |
 //! | `POST /admin/tenants` | `{"tenant": NAME, "scep": {...}}` |
-//! | `PUT /admin/tenants/{tenant}/scep` | `{"challenge", "webhook", "anybody", "approval": "manual", "profile": "one-time", "upstream": {"url", "passThrough", "fingerprint", "legacy"}}` |
+//! | `PUT /admin/tenants/{tenant}/scep` | `{"challenge", "webhook", "anybody", "approval": "manual", "profile": "one-time", "emptyContent", "upstream": {"url", "passThrough", "fingerprint", "legacy"}}` |
 //! | `POST /admin/tenants/{tenant}/challenges` | `{"kind": "one-time"}` or `{"kind": "bound", "commonName": NAME}`; `{challenge}` |
 //! | `GET /admin/held` | requests that an operator must decide: `[{id, tenant, transaction, subject, keySha256, state, since}]` |
 //! | `POST /admin/held/{id}/grant`, `/deny` | the request |

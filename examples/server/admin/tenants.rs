@@ -58,6 +58,7 @@ fn describe(tenant: &Tenant, owing: u64) -> Value {
         "anybody": scep.anybody,
         "approval": scep.approval,
         "profile": scep.profile,
+        "emptyContent": scep.empty_content,
         "upstream": scep.upstream,
         "owingReenrollment": owing,
     })

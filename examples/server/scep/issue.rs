@@ -6,7 +6,7 @@ use mdm_core::scep::{
     Authorized, CertPoll, Challenge, FailInfo, GetCert, GetCrl, OneTimeChallenge, Peer, PkcsReq, Received, Recipient, Refused,
     RenewalAuthority, RenewalReq, ReplayKey, Reply, Request,
 };
-use mdm_core::x509::{Certificate, SerialNumber};
+use mdm_core::x509::{Certificate, SerialNumber, Standing};
 
 use super::challenge;
 use super::hold::{self, Decision, Hold};
@@ -72,11 +72,9 @@ impl PkiOperation<'_> {
     pub fn decide(&self, peer: &Peer) -> Result<Reply, Stop> {
         let received = Received::parse(self.body, peer, &self.host.provider)?;
         match received.open(&Recipient { certificate: self.certificate, key: self.key })? {
-            Request::PkcsReq(request) => match self.renewed_by(request.signer())? {
-                // Older clients renew with a PKCSReq that is signed by the certificate they have.
-                Some(_) if request.challenge().is_none() => self.renew(request.into_renewal()),
-                _ => self.enrol(request),
-            },
+            // Older clients renew with a PKCSReq that is signed by the certificate they have.
+            Request::PkcsReq(request) if self.is_in_force(request.signer())? => self.renew(request.into_renewal()),
+            Request::PkcsReq(request) => self.enrol(request),
             Request::RenewalReq(request) => self.renew(request),
             Request::CertPoll(poll) => self.poll(poll),
             Request::GetCert(request) => self.certificate_of(request),
@@ -126,6 +124,12 @@ impl PkiOperation<'_> {
     /// The record of the certificate that signed a request, when it is one of ours.
     fn renewed_by(&self, signer: &Certificate) -> Result<Option<CertificateRecord>, Failure> {
         self.host.store.read(|view| authority::record_of(self.host, view, signer))
+    }
+
+    /// Whether a certificate is one of ours, of this tenant, and good.
+    fn is_in_force(&self, certificate: &Certificate) -> Result<bool, Failure> {
+        let record = self.renewed_by(certificate)?;
+        Ok(authority::standing(record.as_ref(), &self.tenant.id) == Standing::InForce)
     }
 
     /// Whether a request that was pending has been decided.
@@ -217,7 +221,8 @@ impl PkiOperation<'_> {
             Ok::<_, Failure>(())
         })?;
         let certificate = issued.record.certificate().ok_or_else(|| Failure::internal("the certificate was not signed"))?;
-        eprintln!("scep: issued {} to {} of {}", certificate.serial(), certificate.subject(), self.tenant.id);
+        let renews = renews.map(|old| format!(", which renews {old}")).unwrap_or_default();
+        eprintln!("scep: issued {} to {} of {}{renews}", certificate.serial(), certificate.subject(), self.tenant.id);
         Ok(authorized.grant(certificate)?)
     }
 

@@ -86,6 +86,7 @@ fn answer(host: &Host, tenant: &Tenant, authority: &Authority, body: &[u8], door
     if let Some(reason) = reply.fail_info() {
         eprintln!("scep: FAILURE {reason:?} at {}", tenant.id);
     }
+    let reply = if tenant.scep.empty_content { reply.with_empty_content() } else { reply };
     let signed = reply.sign_with(&Signer { certificate, key: &*key }).map_err(Failure::internal)?;
     Ok(Answer::ok(media_type::PKI_MESSAGE, signed))
 }
