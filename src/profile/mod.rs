@@ -239,6 +239,26 @@ impl Profile {
     }
 }
 
+/// A profile with payloads of any types, some that this crate does not know among them.
+#[cfg(any(test, feature = "arbitrary"))]
+impl<'a> arbitrary::Arbitrary<'a> for Profile {
+    fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Self> {
+        let known: Vec<_> = ENROLLMENT_PAYLOADS.iter().chain(OTHER_PAYLOADS).copied().collect();
+        let mut envelope = ProfileEnvelope::arbitrary(u)?;
+        envelope.payload_content = Some(Vec::new());
+        let mut payloads = Vec::new();
+        while crate::plist::arbitrary::more(u)? {
+            let (kind, mut entries) = crate::schema::arbitrary::one_of(&known, u)?;
+            for (key, value) in PayloadEnvelope::arbitrary(u)?.to_dictionary() {
+                entries.insert(key, value);
+            }
+            entries.insert("PayloadType", kind.unwrap_or("com.example.next"));
+            payloads.push(Payload::from(entries));
+        }
+        Ok(Profile { envelope, payloads })
+    }
+}
+
 impl Described for Payload {
     fn describe(&self, each: &mut dyn FnMut(&str, &[&'static Table], &Dictionary)) {
         let tables: Vec<_> = tables(self.payload_type()).collect();
