@@ -409,6 +409,7 @@ pub fn enrollment_profile(host: &Host) -> Result<Answer, Failure> {
             subject: vec![("CN".into(), "%HardwareUUID%".into())],
             key_size: 2048,
             ca_fingerprint: Some(fingerprint),
+            options: profile::ScepOptions::default(),
         },
         topic: topic.as_str().into(),
         server_url: format!("{url}/mdm"),

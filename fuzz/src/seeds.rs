@@ -186,6 +186,10 @@ fn texts(seeds: &Seeds) -> Result<()> {
         "tokens",
         br#"{"SyncTokens":{"DeclarationsToken":"7","Timestamp":"2026-11-21T12:00:00Z"}}"#,
     )?;
+    let story = [0, 2, 1, 4, 4, 3, 1, 0, 3, 8, 90, 2, 0, 5, 2, 0, 1, 3, 1, 7, 0, 6, 11, 1, 1, 1, 0, 0, 0, 1];
+    seeds.write("queue", "story", &story)?;
+    let story = [0, 0, 0, 1, 0, 0, 0, 1, 1, 1, 1, 0, 1, 1, 1, 0, 2, 0, 1, 2, 0, 5, 0, 2, 6, 2, 0, 7, 2, 4, 8, 0, 1, 6, 1, 0, 7, 1, 1, 4, 0, 0];
+    seeds.write("tenants", "story", &story)?;
     let answer = |status: u16, rest: &[u8]| [&(status - 100).to_be_bytes()[..], rest].concat();
     seeds.write("apns_answer", "taken", &answer(200, b"\x00\x24EBA7A6E0-1F0C-4A6E-8D55-3A6B1A8A7C11"))?;
     seeds.write("apns_answer", "gone", &answer(410, br#" 	{"reason":"Unregistered","timestamp":1790000000000}"#))?;

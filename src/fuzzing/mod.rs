@@ -15,6 +15,9 @@
 //! # }
 //! ```
 //!
+//! Three targets are scenarios: they take the bytes as a series of things that host and devices do, and hold the crate against a small
+//! model after each. The property tests of `cargo test` drive the same scenarios.
+//!
 //! [`reshape`] lets plain bytes get past the lengths of DER: it reads the first bytes of its input as instructions of what to change
 //! in the structure of the rest.
 
@@ -27,7 +30,9 @@
 
 mod messages;
 mod pki;
+mod queue;
 mod reshape;
+mod tenants;
 
 pub use reshape::reshape;
 
@@ -55,6 +60,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("private_key", pki::private_key),
     ("profile", messages::profile),
     ("push_request", pki::push_request),
+    ("queue", queue::queue),
     ("report", messages::report),
     ("reshaped", pki::reshaped),
     ("scep_client", pki::scep_client),
@@ -62,6 +68,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("scep_server", pki::scep_server),
     ("signed_data", pki::signed_data),
     ("status_report", messages::status_report),
+    ("tenants", tenants::tenants),
 ];
 
 #[cfg(test)]

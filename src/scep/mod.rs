@@ -72,7 +72,10 @@ mod server;
 
 pub use ca_certificates::{CaCertificates, Warning};
 pub use capability::{Algorithms, Capabilities, Capability};
-pub use challenge::{BoundChallenge, Challenge, ChallengeKey, OneTimeChallenge};
+pub use challenge::{
+    Awaiting, BoundChallenge, Challenge, ChallengeError, ChallengeKey, Decision, Issuance, Notification, OneTimeChallenge,
+    Question, Verdict, intune, jamf, ndes, smallstep,
+};
 pub use error::Error;
 pub use message::{FailInfo, MessageType, Nonce, PkiStatus, TransactionId};
 pub use operation::{Operation, media_type};

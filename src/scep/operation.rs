@@ -90,8 +90,9 @@ impl Operation {
             "GetCACert" => Ok(Operation::GetCaCert { identifier: identifier() }),
             "GetNextCACert" => Ok(Operation::GetNextCaCert { identifier: identifier() }),
             "PKIOperation" => {
-                let text = message.filter(|text| !text.is_empty());
-                Ok(Operation::PkiOperation { message: text.map(|text| decode_message(text, limits)).transpose()? })
+                // A value of nothing but line ends is no message either.
+                let decoded = message.map(|text| decode_message(text, limits)).transpose()?;
+                Ok(Operation::PkiOperation { message: decoded.filter(|message| !message.is_empty()) })
             }
             _ => Err(Error::Query("unknown operation")),
         }

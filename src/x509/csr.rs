@@ -262,6 +262,13 @@ pem::serde_as_base64!(Csr);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProvenCsr(Csr);
 
+impl ProvenCsr {
+    /// From a record that is made of proven requests only.
+    pub(crate) const fn stored(csr: Csr) -> Self {
+        ProvenCsr(csr)
+    }
+}
+
 impl Deref for ProvenCsr {
     type Target = Csr;
 
