@@ -1,5 +1,7 @@
 //! Replies (RFC 8894 section 3.3.2), and the refusals that become replies.
 
+use std::fmt;
+
 use crate::cms::{SignedContent, SignedDataTemplate};
 use crate::crypto::{DigestAlgorithm, Provider, SigningKey, ToBeSigned};
 use crate::scep::{Error, FailInfo, MessageType, Nonce, PkiMessage, PkiStatus, TransactionId, attribute};
@@ -48,11 +50,21 @@ pub struct Reply {
     empty_content: bool,
 }
 
-#[derive(Debug)]
 enum Outcome {
     Granted(Vec<u8>),
     Denied(FailInfo, Option<String>),
     Pending,
+}
+
+impl fmt::Debug for Outcome {
+    /// An envelope by its length: it fills pages.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Outcome::Granted(envelope) => write!(f, "Granted({} octets)", envelope.len()),
+            Outcome::Denied(reason, text) => f.debug_tuple("Denied").field(reason).field(text).finish(),
+            Outcome::Pending => f.write_str("Pending"),
+        }
+    }
 }
 
 impl Reply {
