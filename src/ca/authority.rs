@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::crl::CrlState;
 use super::generation::Staged;
 use super::{
-    CrlParts, CrlPlan, CrlScope, CrossCertificate, Effect, Error, Generation, GenerationId, KeyId, Notice, NoticeKind, Planned,
-    RenewalState, Role, Service, ServiceCertificate, scope,
+    CrlParts, CrlPlan, CrlScope, CrossCertificate, Effect, Error, Generation, GenerationId, KeyId, Notice, NoticeKind,
+    NoticeSubject, Planned, RenewalState, Role, Service, ServiceCertificate, scope,
 };
 use crate::crypto::{Provider, ToBeSigned};
 use crate::id::{AuthorityId, Revision};
@@ -384,7 +384,7 @@ impl Authority {
         let mut completed = self.then(AuthorityEventKind::RenewalCompleted { generation }, at, Vec::new());
         if let Ok(active) = completed.record.active() {
             let not_after = active.certificate.validity().not_after;
-            let notice = Notice { generation, kind: NoticeKind::Renewed, not_after };
+            let notice = Notice { about: NoticeSubject::Generation(generation), kind: NoticeKind::Renewed, not_after };
             let scope = CrlScope::full(active.key.clone());
             completed.effects.extend([Effect::RefreshCrl { scope }, Effect::Notify(notice)]);
         }

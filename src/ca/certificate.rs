@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Effect, Error, GenerationId, KeyId, Move, RequestKey, Revocation, State};
+use super::{Effect, Error, GenerationId, KeyId, Move, NoticeKind, RequestKey, Revocation, State};
 use crate::crypto::SignatureAlgorithm;
 use crate::id::{AuthorityId, EnrollmentId, Revision, TenantId};
 use crate::record::stored::{Format, Octets};
@@ -51,6 +51,9 @@ pub struct CertificateRecord {
     /// The part of the revocation lists it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     part: Option<u32>,
+    /// What the operator was told of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    told: Vec<NoticeKind>,
 }
 
 /// Who signs: a key of this authority, or somebody else.
@@ -123,6 +126,12 @@ pub enum CertificateEventKind {
     /// Its hold was released.
     #[serde(rename = "released")]
     Released,
+    /// The operator was told of its end.
+    #[serde(rename = "noticed")]
+    Noticed {
+        /// What.
+        kind: NoticeKind,
+    },
 }
 
 /// What is fixed when a certificate is reserved.
@@ -239,6 +248,7 @@ impl CertificateRecord {
             revocation: None,
             changed_at: None,
             part,
+            told: Vec::new(),
         }
     }
 
@@ -261,6 +271,7 @@ impl CertificateRecord {
             revocation: None,
             changed_at: None,
             part: None,
+            told: Vec::new(),
         }
     }
 
@@ -302,7 +313,9 @@ impl CertificateRecord {
             }
             CertificateEventKind::Abandoned => matches!(self.body, Body::Reserved { .. }),
             CertificateEventKind::Delivered => matches!(self.body, Body::Issued { .. }),
-            CertificateEventKind::Assigned { .. } | CertificateEventKind::Revoked(_) => true,
+            CertificateEventKind::Assigned { .. } | CertificateEventKind::Revoked(_) | CertificateEventKind::Noticed { .. } => {
+                true
+            }
             CertificateEventKind::RevocationConfirmed | CertificateEventKind::Released => self.revocation.is_some(),
         }
     }
@@ -331,6 +344,7 @@ impl CertificateRecord {
                 self.revocation = None;
                 self.changed_at = Some(at);
             }
+            CertificateEventKind::Noticed { kind } => self.told.push(*kind),
         }
     }
 
@@ -529,6 +543,11 @@ impl CertificateRecord {
     #[cold]
     pub(super) fn cannot(&self, attempted: Move, now: Timestamp) -> Error {
         Error::Move { from: self.state(now, 0), attempted }
+    }
+
+    /// Whether the operator was told so before.
+    pub(super) fn was_told(&self, kind: NoticeKind) -> bool {
+        self.told.contains(&kind)
     }
 
     /// Whether somebody else issued it.

@@ -1,6 +1,6 @@
 //! Why the authority did not do what it was asked.
 
-use super::{GenerationId, Move, State};
+use super::{GenerationId, Move, RequestState, State};
 use crate::crypto;
 use crate::keystore;
 use crate::record::ReplayError;
@@ -22,6 +22,9 @@ pub enum Error {
         /// What was asked for.
         attempted: Move,
     },
+    /// The request was decided on before, in another way.
+    #[error("the request is {0}")]
+    Request(RequestState),
     /// The host's clock reads earlier than the latest moment on record, by more than the tolerance in
     /// [`Settings`](super::Settings). Set the clock, or, when the record is what is wrong, [`Authority::trust_clock`](super::Authority::trust_clock).
     #[error("the clock reads {now}, which is before {latest}, the latest moment on record")]

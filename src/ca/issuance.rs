@@ -68,7 +68,7 @@ impl<'a> IssuanceRequest<'a> {
         }
     }
 
-    fn key(&self, provider: &Provider) -> Result<RequestKey, Refusal> {
+    pub(super) fn key(&self, provider: &Provider) -> Result<RequestKey, Refusal> {
         if self.transaction.is_empty() || self.transaction.len() > MAX_TRANSACTION {
             return Err(Refusal::Transaction);
         }
@@ -195,20 +195,8 @@ impl Authority {
         now: Timestamp,
         provider: &Provider,
     ) -> Result<CertificateTemplate, Error> {
-        let (csr, profile) = (request.csr, request.profile);
-        profile.check(csr)?;
-        let key = csr.public_key();
-        if self.owns(key_id) {
-            return Err(Refusal::AuthorityKey.into());
-        }
-        let subject = profile.subject(csr, request.subject.as_ref())?;
-        let names = profile.alternative_names(csr, &request.alternative_names)?;
-        if subject.is_empty() && names.is_empty() {
-            return Err(Refusal::NoName.into());
-        }
-        if self.generations().iter().any(|generation| *generation.certificate.subject() == subject) {
-            return Err(Refusal::AuthorityName.into());
-        }
+        let (subject, names) = self.names(request, key_id)?;
+        let (key, profile) = (request.csr.public_key(), request.profile);
         let authority = &issuer.certificate;
         let validity = profile.validity(now, &authority.validity())?;
         let serial = SerialNumber::random(provider.random)?;
@@ -220,6 +208,38 @@ impl Authority {
             template.extensions = template.extensions.with(&SubjectAlternativeNames { names });
         }
         Ok(template)
+    }
+
+    /// What the request may be named; or why it is refused whatever the moment.
+    fn names(&self, request: &IssuanceRequest<'_>, key: &KeyId) -> Result<(Name, Vec<GeneralName>), Error> {
+        let (csr, profile) = (request.csr, request.profile);
+        profile.check(csr)?;
+        if self.owns(key) {
+            return Err(Refusal::AuthorityKey.into());
+        }
+        let subject = profile.subject(csr, request.subject.as_ref())?;
+        let names = profile.alternative_names(csr, &request.alternative_names)?;
+        if subject.is_empty() && names.is_empty() {
+            return Err(Refusal::NoName.into());
+        }
+        if self.generations().iter().any(|generation| *generation.certificate.subject() == subject) {
+            return Err(Refusal::AuthorityName.into());
+        }
+        Ok((subject, names))
+    }
+
+    /// Whether the request could be granted now; and the moment to date that with.
+    pub(super) fn check_request(
+        &self,
+        request: &IssuanceRequest<'_>,
+        now: Timestamp,
+        provider: &Provider,
+    ) -> Result<Timestamp, Error> {
+        let at = self.check_clock(now)?;
+        let issuer = self.issuing(at)?;
+        self.names(request, &KeyId::of(request.csr.public_key(), provider))?;
+        request.profile.validity(at, &issuer.certificate.validity())?;
+        Ok(at)
     }
 
     /// Takes a reservation up where the host stopped: the stored bytes, to be signed by the key that they name. For a certificate

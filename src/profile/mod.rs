@@ -15,7 +15,7 @@ use crate::schema::{Described, Mismatch, Record, Table};
 #[cfg(feature = "profiles")]
 pub use crate::schema::generated::payload::*;
 pub use crate::schema::generated::profile::*;
-pub use enrollment::{Enrollment, Rights, ScepIdentity, uuid};
+pub use enrollment::{Enrollment, Rights, ScepIdentity, ScepOptions, uuid};
 
 /// Why bytes are no profile.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -236,6 +236,26 @@ impl Profile {
     /// [`plist::Error`] when a text cannot be written in XML.
     pub fn to_xml(&self) -> Result<Vec<u8>, plist::Error> {
         plist::to_xml(&self.to_dictionary().into())
+    }
+}
+
+/// A profile with payloads of any types, some that this crate does not know among them.
+#[cfg(any(test, feature = "arbitrary"))]
+impl<'a> arbitrary::Arbitrary<'a> for Profile {
+    fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Self> {
+        let known: Vec<_> = ENROLLMENT_PAYLOADS.iter().chain(OTHER_PAYLOADS).copied().collect();
+        let mut envelope = ProfileEnvelope::arbitrary(u)?;
+        envelope.payload_content = Some(Vec::new());
+        let mut payloads = Vec::new();
+        while crate::plist::arbitrary::more(u)? {
+            let (kind, mut entries) = crate::schema::arbitrary::one_of(&known, u)?;
+            for (key, value) in PayloadEnvelope::arbitrary(u)?.to_dictionary() {
+                entries.insert(key, value);
+            }
+            entries.insert("PayloadType", kind.unwrap_or("com.example.next"));
+            payloads.push(Payload::from(entries));
+        }
+        Ok(Profile { envelope, payloads })
     }
 }
 

@@ -1,8 +1,9 @@
 //! Where a document differs from the schema.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use super::table::{Key, Presence, Rules, Scalar, Shape, Table};
+use super::trail::Trail;
 use crate::plist::{Dictionary, Value};
 
 /// A value of another type than the schema's.
@@ -108,7 +109,7 @@ impl<R: super::Record> Described for R {
 pub fn check(document: &dyn Described) -> Vec<Difference> {
     let mut found = Vec::new();
     document.describe(&mut |path, tables, entries| {
-        let mut walk = Walk { path: path.to_owned(), found: &mut found };
+        let mut walk = Walk { trail: Trail::new(path), found: &mut found };
         if tables.is_empty() {
             walk.report(What::Unknown);
         }
@@ -121,7 +122,7 @@ impl Table {
     /// Every value of a dictionary, at any depth, that is not of the type that this schema gives its key.
     pub fn mismatches(&'static self, entries: &Dictionary) -> Vec<Mismatch> {
         let mut found = Vec::new();
-        Walk { path: String::new(), found: &mut found }.record(&[self], entries);
+        Walk { trail: Trail::new(""), found: &mut found }.record(&[self], entries);
         let mistyped = found.into_iter().filter_map(|Difference { path, what }| match what {
             What::Mistyped { expected, found } => Some(Mismatch { path, expected, found }),
             _ => None,
@@ -136,28 +137,24 @@ pub(super) fn relevant<'a>(tables: &'a [&'static Table], entries: &'a Dictionary
     tables.iter().copied().filter(move |table| !several || entries.iter().any(|(name, _)| table.key(name).is_some()))
 }
 
-struct Walk<'a> {
-    path: String,
-    found: &'a mut Vec<Difference>,
+struct Walk<'a, 'found> {
+    trail: Trail<'a>,
+    found: &'found mut Vec<Difference>,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a, '_> {
     fn report(&mut self, what: What) {
-        self.found.push(Difference { path: self.path.clone(), what });
+        self.found.push(Difference { path: self.trail.spell(), what });
     }
 
     /// Does something under one more key, and takes the key off the path again.
-    fn under(&mut self, name: &str, act: impl FnOnce(&mut Self)) {
-        let length = self.path.len();
-        if length > 0 {
-            self.path.push('.');
-        }
-        self.path.push_str(name);
+    fn under(&mut self, name: &'a str, act: impl FnOnce(&mut Self)) {
+        self.trail.key(name);
         act(self);
-        self.path.truncate(length);
+        self.trail.back();
     }
 
-    fn record(&mut self, tables: &[&'static Table], entries: &Dictionary) {
+    fn record(&mut self, tables: &[&'static Table], entries: &'a Dictionary) {
         let known = |name: &str| tables.iter().find_map(|table| table.key(name));
         // A dictionary whose keys are all wildcards has a table without keys, and knows every key.
         let open = tables.is_empty() || tables.iter().any(|table| table.keys.is_empty());
@@ -175,7 +172,7 @@ impl Walk<'_> {
         }
     }
 
-    fn value(&mut self, shape: &Shape, key: &Key, value: &Value) {
+    fn value(&mut self, shape: &Shape, key: &'static Key, value: &'a Value) {
         match (shape, value) {
             (Shape::Any, _)
             | (Shape::Boolean, Value::Boolean(_))
@@ -196,11 +193,9 @@ impl Walk<'_> {
                     self.report(What::BadCount { min, max });
                 }
                 for (at, value) in values.iter().enumerate() {
-                    let length = self.path.len();
-                    // Writing to a string does not fail.
-                    let _ = write!(self.path, "[{at}]");
+                    self.trail.place(at);
                     self.value(item, key, value);
-                    self.path.truncate(length);
+                    self.trail.back();
                 }
             }
             (Shape::Map(Shape::Any), Value::Dictionary(_)) => {}

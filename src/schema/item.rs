@@ -113,7 +113,8 @@ impl<T: Item> Item for BTreeMap<String, T> {
                 }
                 Err(odd) => {
                     let taken = items.into_iter().map(|(key, item)| (key, item.to_value()));
-                    return Err(Value::Dictionary(taken.chain([(key, odd)]).chain(rest).collect()));
+                    let entries = taken.chain([(key, odd)]).chain(rest).collect();
+                    return Err(Value::Dictionary(Dictionary::from_distinct(entries)));
                 }
             }
         }

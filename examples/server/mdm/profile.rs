@@ -2,7 +2,7 @@
 
 use mdm_core::crypto::DigestAlgorithm;
 use mdm_core::id::TenantId;
-use mdm_core::profile::{Enrollment, Rights, ScepIdentity};
+use mdm_core::profile::{Enrollment, Rights, ScepIdentity, ScepOptions};
 
 use crate::authority::{self, AUTHORITY};
 use crate::failure::{Answer, Failure};
@@ -34,6 +34,7 @@ pub fn enroll(host: &Host, tenant: &TenantId) -> Result<Answer, Failure> {
             key_size: 2048,
             // The certificate of the server behind this one is not known here.
             ca_fingerprint: tenant.scep.upstream.is_none().then(|| fingerprint.as_ref().to_vec()),
+            options: ScepOptions::default(),
         },
         topic: topic.as_str().into(),
         server_url: format!("{url}/mdm"),
