@@ -15,7 +15,8 @@ use std::process::ExitCode;
 use clap::{Parser, ValueEnum};
 use mdm_core::command::{Command, InstallProfile};
 use mdm_core::profile::{
-    Payload, Profile, SCEP, ScepIdentity, WiFi, WiFiEAPClientConfiguration, WiFiEncryptionType, WiFiTLSMinimumVersion, uuid,
+    Payload, Profile, SCEP, ScepIdentity, ScepOptions, WiFi, WiFiEAPClientConfiguration, WiFiEncryptionType,
+    WiFiTLSMinimumVersion, uuid,
 };
 use mdm_core::schema::{Channel, Enrollment, System, Target, Version};
 
@@ -28,6 +29,7 @@ fn profile(challenge: &str) -> Result<Profile, getrandom::Error> {
         subject: vec![("O".into(), "Example".into()), ("CN".into(), "Wi-Fi of %SerialNumber%".into())],
         key_size: 2048,
         ca_fingerprint: None,
+        options: ScepOptions::default(),
     };
     let identity_uuid = random_uuid()?;
     let network = WiFi {

@@ -68,7 +68,12 @@ impl SignedView {
     pub fn of(signed: &SignedData, content: Option<&[u8]>, given: &Given) -> Result<Self, String> {
         let signer = signed.sole_signer().map_err(fault)?;
         let certificate = signed.signer_certificate(&signer);
-        let policy = SignaturePolicy { legacy: LEGACY, without_signed_attributes: true, unsorted_attributes: true };
+        let policy = SignaturePolicy {
+            legacy: LEGACY,
+            without_signed_attributes: true,
+            unsorted_attributes: true,
+            missing_content_type: true,
+        };
         let verified = match content {
             None => Verified::not("the signed content is not at hand (give it with --content)".into()),
             Some(content) => given.verify(in_message(certificate.as_ref()), |key| {

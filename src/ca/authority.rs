@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::crl::CrlState;
 use super::generation::Staged;
 use super::{
-    CrlPlan, CrlScope, CrossCertificate, Effect, Error, Generation, GenerationId, KeyId, Notice, NoticeKind, Planned,
-    RenewalState, Role, Service, ServiceCertificate,
+    CrlParts, CrlPlan, CrlScope, CrossCertificate, Effect, Error, Generation, GenerationId, KeyId, Notice, NoticeKind,
+    NoticeSubject, Planned, RenewalState, Role, Service, ServiceCertificate, scope,
 };
 use crate::crypto::{Provider, ToBeSigned};
 use crate::id::{AuthorityId, Revision};
@@ -26,11 +26,36 @@ pub struct Settings {
     pub clock_tolerance_seconds: u32,
     /// Days before its end from which on the operator is told that the authority's certificate expires. 360.
     pub notice_days: u32,
+    /// Seconds for which an OCSP answer may be relied on. 86,400, a day.
+    #[serde(skip_serializing_if = "is_a_day")]
+    pub ocsp_lifetime_seconds: u32,
+    /// Revocation lists in parts. None.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub crl_parts: Option<CrlParts>,
+    /// Where delta lists are published: stands in full lists, without which hardly a program looks for one. `{key}` in it stands for
+    /// the number of the authority's key as in [`CrlParts`], `{part}` for that of the part, or `full`. None.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delta_crl_uri: Option<String>,
+}
+
+const DAY: u32 = 86_400;
+
+/// Settings were stored without this one once.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_a_day(seconds: &u32) -> bool {
+    *seconds == DAY
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { crl_lifetime_days: 7, clock_tolerance_seconds: 60, notice_days: 360 }
+        Settings {
+            crl_lifetime_days: 7,
+            clock_tolerance_seconds: 60,
+            notice_days: 360,
+            ocsp_lifetime_seconds: DAY,
+            crl_parts: None,
+            delta_crl_uri: None,
+        }
     }
 }
 
@@ -62,7 +87,14 @@ pub struct Authority {
     staged: Vec<Staged>,
     renewal: Option<RenewalState>,
     crls: Vec<CrlState>,
+    /// No list gets a lower number, in any scope.
+    #[serde(default, skip_serializing_if = "is_none_yet")]
+    crl_floor: CrlNumber,
     told: Vec<Notice>,
+}
+
+fn is_none_yet(number: &CrlNumber) -> bool {
+    *number == CrlNumber::default()
 }
 
 /// Something that happened to an authority.
@@ -172,6 +204,14 @@ pub enum AuthorityEventKind {
     /// An operator said that the clock is right, though it reads earlier than it did.
     #[serde(rename = "clock-trusted")]
     ClockTrusted,
+    /// It was restored from a backup. The first event, or one that takes the place of all before it.
+    #[serde(rename = "restored")]
+    Restored {
+        /// The record as it was when the backup was taken.
+        authority: Box<Authority>,
+        /// The lowest number that a revocation list may have from now on.
+        floor: CrlNumber,
+    },
 }
 
 impl Record for Authority {
@@ -186,6 +226,7 @@ impl Record for Authority {
         let (settings, planned, adopted) = match &first.kind {
             AuthorityEventKind::Created { settings, planned } => (settings, planned.clone(), None),
             AuthorityEventKind::Adopted { settings, generation } => (settings, Vec::new(), Some(generation.clone())),
+            AuthorityEventKind::Restored { authority, floor } => return Ok(authority.restored(*floor, first)),
             _ => return Err(ReplayError::NotThisRecord("no authority begins with this event")),
         };
         if first.revision != Revision::FIRST {
@@ -206,6 +247,7 @@ impl Record for Authority {
             staged: Vec::new(),
             renewal: None,
             crls: Vec::new(),
+            crl_floor: CrlNumber::default(),
             told: Vec::new(),
         })
     }
@@ -342,7 +384,7 @@ impl Authority {
         let mut completed = self.then(AuthorityEventKind::RenewalCompleted { generation }, at, Vec::new());
         if let Ok(active) = completed.record.active() {
             let not_after = active.certificate.validity().not_after;
-            let notice = Notice { generation, kind: NoticeKind::Renewed, not_after };
+            let notice = Notice { about: NoticeSubject::Generation(generation), kind: NoticeKind::Renewed, not_after };
             let scope = CrlScope::full(active.key.clone());
             completed.effects.extend([Effect::RefreshCrl { scope }, Effect::Notify(notice)]);
         }
@@ -352,8 +394,9 @@ impl Authority {
     /// Changes the settings.
     ///
     /// # Errors
-    /// [`Error::ClockBackwards`].
+    /// [`Error::ClockBackwards`]; [`Error::Misuse`] for revocation lists in parts that certificates could not find.
     pub fn configure(&self, settings: Settings, now: Timestamp) -> Result<Change<Self>, Error> {
+        scope::check_change(self.settings.crl_parts.as_ref(), settings.crl_parts.as_ref())?;
         let at = self.check_clock(now)?;
         Ok(self.clone().then(AuthorityEventKind::Configured { settings }, at, Vec::new()))
     }
@@ -391,7 +434,15 @@ impl Authority {
             | AuthorityEventKind::ServicePlanned { .. }
             | AuthorityEventKind::Noticed { .. }
             | AuthorityEventKind::ClockTrusted => true,
+            AuthorityEventKind::Restored { authority, .. } => authority.id == self.id,
         }
+    }
+
+    /// The record of a backup as it goes on: with no list planned, since that number may have been signed meanwhile.
+    fn restored(&self, floor: CrlNumber, event: &AuthorityEvent) -> Self {
+        let mut authority = Authority { revision: event.revision, latest: event.at, crl_floor: floor, ..self.clone() };
+        authority.crls.iter_mut().for_each(CrlState::give_up);
+        authority
     }
 
     /// Takes in what happened.
@@ -441,7 +492,12 @@ impl Authority {
                     state.issue();
                 }
             }
-            AuthorityEventKind::ClockTrusted => self.latest = event.at,
+            AuthorityEventKind::Restored { authority, floor } => *self = authority.restored(*floor, event),
+            AuthorityEventKind::ClockTrusted => {
+                self.latest = event.at;
+                // The clock cannot give these numbers any more; without a floor they would seem to run ahead of it.
+                self.crl_floor = self.highest_crl_number();
+            }
         }
     }
 
@@ -476,6 +532,15 @@ impl Authority {
 
     pub(super) fn crls(&self) -> &[CrlState] {
         &self.crls
+    }
+
+    pub(super) const fn crl_floor(&self) -> CrlNumber {
+        self.crl_floor
+    }
+
+    /// The highest number that was spent in any scope, or was set as the lowest.
+    pub(super) fn highest_crl_number(&self) -> CrlNumber {
+        self.crls.iter().map(|state| state.highest).max().unwrap_or_default().max(self.crl_floor)
     }
 
     /// The number for a generation that is about to be planned.

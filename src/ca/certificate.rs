@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Effect, Error, GenerationId, KeyId, Move, RequestKey, Revocation, State};
+use super::{Effect, Error, GenerationId, KeyId, Move, NoticeKind, RequestKey, Revocation, State};
 use crate::crypto::SignatureAlgorithm;
 use crate::id::{AuthorityId, EnrollmentId, Revision, TenantId};
 use crate::record::stored::{Format, Octets};
@@ -45,6 +45,15 @@ pub struct CertificateRecord {
     body: Body,
     delivered_at: Option<Timestamp>,
     revocation: Option<Revocation>,
+    /// When it was revoked, held or released last, where `revocation` does not say that moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    changed_at: Option<Timestamp>,
+    /// The part of the revocation lists it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    part: Option<u32>,
+    /// What the operator was told of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    told: Vec<NoticeKind>,
 }
 
 /// Who signs: a key of this authority, or somebody else.
@@ -117,6 +126,12 @@ pub enum CertificateEventKind {
     /// Its hold was released.
     #[serde(rename = "released")]
     Released,
+    /// The operator was told of its end.
+    #[serde(rename = "noticed")]
+    Noticed {
+        /// What.
+        kind: NoticeKind,
+    },
 }
 
 /// What is fixed when a certificate is reserved.
@@ -140,6 +155,9 @@ pub struct Reservation {
     pub holder: Holder,
     /// How it will be signed.
     pub algorithm: SignatureAlgorithm,
+    /// The part of the revocation lists it belongs to ([`CrlParts`](super::CrlParts)).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<u32>,
     /// The bytes to sign.
     pub(super) tbs: Octets,
 }
@@ -200,8 +218,19 @@ impl Record for CertificateRecord {
 
 impl CertificateRecord {
     fn from_reservation(serial: SerialNumber, at: Timestamp, reservation: &Reservation) -> Self {
-        let Reservation { authority, generation, issuer_key, request, profile, subject, validity, holder, algorithm, tbs } =
-            reservation.clone();
+        let Reservation {
+            authority,
+            generation,
+            issuer_key,
+            request,
+            profile,
+            subject,
+            validity,
+            holder,
+            algorithm,
+            part,
+            tbs,
+        } = reservation.clone();
         CertificateRecord {
             format: Format,
             serial,
@@ -217,6 +246,9 @@ impl CertificateRecord {
             body: Body::Reserved { at, algorithm, tbs },
             delivered_at: None,
             revocation: None,
+            changed_at: None,
+            part,
+            told: Vec::new(),
         }
     }
 
@@ -237,6 +269,9 @@ impl CertificateRecord {
             body: Body::Issued { at, certificate },
             delivered_at: None,
             revocation: None,
+            changed_at: None,
+            part: None,
+            told: Vec::new(),
         }
     }
 
@@ -278,7 +313,9 @@ impl CertificateRecord {
             }
             CertificateEventKind::Abandoned => matches!(self.body, Body::Reserved { .. }),
             CertificateEventKind::Delivered => matches!(self.body, Body::Issued { .. }),
-            CertificateEventKind::Assigned { .. } | CertificateEventKind::Revoked(_) => true,
+            CertificateEventKind::Assigned { .. } | CertificateEventKind::Revoked(_) | CertificateEventKind::Noticed { .. } => {
+                true
+            }
             CertificateEventKind::RevocationConfirmed | CertificateEventKind::Released => self.revocation.is_some(),
         }
     }
@@ -296,11 +333,18 @@ impl CertificateRecord {
             CertificateEventKind::Abandoned => self.body = Body::Abandoned { at },
             CertificateEventKind::Delivered => self.delivered_at = Some(at),
             CertificateEventKind::Assigned { holder } => self.holder = holder.clone(),
-            CertificateEventKind::Revoked(revocation) => self.revocation = Some(*revocation),
+            CertificateEventKind::Revoked(revocation) => {
+                self.revocation = Some(*revocation);
+                self.changed_at = Some(at).filter(|at| *at != revocation.at);
+            }
             CertificateEventKind::RevocationConfirmed => {
                 self.revocation = self.revocation.map(|revocation| Revocation { confirmed: true, ..revocation });
             }
-            CertificateEventKind::Released => self.revocation = None,
+            CertificateEventKind::Released => {
+                self.revocation = None;
+                self.changed_at = Some(at);
+            }
+            CertificateEventKind::Noticed { kind } => self.told.push(*kind),
         }
     }
 
@@ -379,6 +423,16 @@ impl CertificateRecord {
     /// Its revocation or hold, when there is one.
     pub const fn revocation(&self) -> Option<&Revocation> {
         self.revocation.as_ref()
+    }
+
+    /// When it was revoked, held or released last: what delta lists go by.
+    pub fn changed_at(&self) -> Option<Timestamp> {
+        self.changed_at.or(self.revocation.map(|revocation| revocation.at))
+    }
+
+    /// The part of the revocation lists it belongs to; `None` when it stands on the full list alone.
+    pub const fn part(&self) -> Option<u32> {
+        self.part
     }
 
     /// The moment of its latest event.
@@ -489,6 +543,11 @@ impl CertificateRecord {
     #[cold]
     pub(super) fn cannot(&self, attempted: Move, now: Timestamp) -> Error {
         Error::Move { from: self.state(now, 0), attempted }
+    }
+
+    /// Whether the operator was told so before.
+    pub(super) fn was_told(&self, kind: NoticeKind) -> bool {
+        self.told.contains(&kind)
     }
 
     /// Whether somebody else issued it.

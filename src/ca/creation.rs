@@ -2,6 +2,7 @@
 
 use super::authority::AuthorityEventKind;
 use super::generation::subject_of;
+use super::scope;
 use super::{
     Authority, AuthorityEvent, Effect, Error, Generation, GenerationId, KeyId, KeyPolicy, Planned, Refusal, Role, Service,
     Settings,
@@ -87,9 +88,10 @@ impl Authority {
     ///
     /// # Errors
     /// [`Error::Refused`] for a key that nobody should trust, [`Error::X509`] for an organization's name that makes no subject,
-    /// [`Error::Misuse`] for a service that is given twice or with the authority's own key, [`Error::Crypto`] when there is no
+    /// [`Error::Misuse`] for a service that is given twice or with the authority's own key and for settings that cannot be, [`Error::Crypto`] when there is no
     /// randomness.
     pub fn create(creation: &Creation, now: Timestamp, provider: &Provider) -> Result<Change<Self>, Error> {
+        scope::check_change(None, creation.settings.crl_parts.as_ref())?;
         KeyPolicy::DEFAULT.check(&creation.public_key)?;
         let not_before = now.plus_seconds(-BACKDATE_SECONDS);
         let root = Issuer {
@@ -123,6 +125,7 @@ impl Authority {
         now: Timestamp,
         provider: &Provider,
     ) -> Result<Change<Self>, Error> {
+        scope::check_change(None, settings.crl_parts.as_ref())?;
         let generation = Generation::existing(GenerationId::FIRST, certificate, now, provider)?;
         Self::first(id.into(), AuthorityEventKind::Adopted { settings, generation }, now, Vec::new())
     }
@@ -208,7 +211,7 @@ impl<'a> Issuer<'a> {
         let profile = service.profile();
         profile.keys.check(key)?;
         let validity = profile.validity(now, &self.validity)?;
-        self.plan(Role::Service(service), subject, key, validity, profile.extensions(key), provider)
+        self.plan(Role::Service(service), subject, key, validity, profile.extensions(key, Vec::new()), provider)
     }
 
     fn plan(
@@ -244,7 +247,7 @@ impl<'a> Issuer<'a> {
 }
 
 /// How a key of this kind signs.
-fn algorithm_of(key: &PublicKey) -> Result<SignatureAlgorithm, Error> {
+pub(super) fn algorithm_of(key: &PublicKey) -> Result<SignatureAlgorithm, Error> {
     match key.kind() {
         PublicKeyKind::Rsa { .. } => Ok(SignatureAlgorithm::RsaSha256),
         PublicKeyKind::P256 => Ok(SignatureAlgorithm::EcdsaSha256),

@@ -1,53 +1,60 @@
-//! Revocation lists: whose, with which number, when, and what stands on them.
+//! Revocation lists: with which number, when, and what stands on them.
 
 use serde::{Deserialize, Serialize};
 
 use super::authority::AuthorityEventKind;
-use super::{Authority, Error, KeyId};
+use super::{Authority, CrlScope, Error, Generation};
 use crate::crypto::{Provider, ToBeSigned};
 use crate::record::Change;
 use crate::time::Timestamp;
-use crate::x509::{CertificateRevocationList, CrlNumber, CrlTemplate, KeyIdentifier, RevokedEntry};
+use crate::x509::{CertificateRevocationList, CrlNumber, CrlTemplate, IssuingDistributionPoint, KeyIdentifier, RevokedEntry};
 
-/// A line of revocation lists: each list in it replaces the one before.
-///
-/// There is one for each key, over all certificates that the key signed. An authority that was renewed with a new key goes on
-/// issuing the lists of the old one, until the last certificate that the old key signed has ended: most programs refuse a list
-/// that another key signed.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct CrlScope {
-    /// The key that signs, and whose certificates are listed.
-    pub key: KeyId,
+/// How many numbers the clock gives in a second.
+const PER_SECOND: u64 = 1024;
+/// By how many seconds numbers may run ahead of the clock.
+const LEAD_SECONDS: u64 = 60;
+
+/// The number of the clock at this moment.
+pub(super) fn number_at(now: Timestamp) -> u64 {
+    u64::try_from(now.unix()).unwrap_or(0).saturating_mul(PER_SECOND)
 }
 
-impl CrlScope {
-    /// All certificates that this key signed.
-    pub const fn full(key: KeyId) -> Self {
-        CrlScope { key }
-    }
-}
-
-/// The first number at this moment that is above `highest`; `None` when there is none, which no clock reaches.
+/// The first number at this moment that is above `highest`, and not below what a restored authority may use.
 ///
 /// Numbers are taken from the clock, 1024 to the second, and are always above the one before. A list that was planned and lost
-/// leaves a gap; an authority that was restored from an old copy goes on above every number that it spent since.
-fn number_after(highest: CrlNumber, now: Timestamp) -> Option<CrlNumber> {
-    const PER_SECOND: u64 = 1024;
-    let of_clock = u64::try_from(now.unix()).unwrap_or(0).saturating_mul(PER_SECOND);
-    highest.get().checked_add(1).map(|next| CrlNumber::new(next.max(of_clock)))
+/// leaves a gap. They never run ahead of the clock by more than a minute, so that an authority that is restored from an old copy
+/// knows a number that is above all that it has spent since.
+fn number_after(highest: CrlNumber, floor: CrlNumber, now: Timestamp) -> Result<CrlNumber, Error> {
+    const TOO_MANY: Error = Error::Misuse("more revocation lists than 1024 a second; wait a minute");
+    let given = number_at(now).max(floor.get());
+    let next = highest.get().checked_add(1).ok_or(TOO_MANY)?.max(given);
+    let ceiling = given.saturating_add(LEAD_SECONDS.saturating_mul(PER_SECOND));
+    if next > ceiling { Err(TOO_MANY) } else { Ok(CrlNumber::new(next)) }
 }
 
-/// One list of a scope.
+/// One list of a scope, and the delta list that goes with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct CrlPlan {
-    /// Its number.
+    /// Its number, which is also the delta list's.
     pub number: CrlNumber,
     /// When it is said to be made.
     pub this_update: Timestamp,
     /// When it is out of date.
     pub next_update: Timestamp,
+    /// The earlier list that a delta list beside this one continues; `None` when there is no delta list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<CrlBase>,
+}
+
+/// A full list that delta lists continue (RFC 5280 section 5.2.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct CrlBase {
+    /// Its number.
+    pub number: CrlNumber,
+    /// A moment before it was made: what has changed since may not stand on it yet.
+    pub since: Timestamp,
 }
 
 /// How far a scope has come.
@@ -56,7 +63,7 @@ pub(super) struct CrlState {
     pub(super) scope: CrlScope,
     planned: Option<CrlPlan>,
     issued: Option<CrlPlan>,
-    highest: CrlNumber,
+    pub(super) highest: CrlNumber,
 }
 
 impl CrlState {
@@ -74,6 +81,19 @@ impl CrlState {
             self.issued = Some(plan);
         }
     }
+
+    /// The planned list is not made.
+    pub(super) const fn give_up(&mut self) {
+        self.planned = None;
+    }
+
+    /// The list that was issued last without a delta list. Nodes whose clocks differ by the tolerance read its entries and write
+    /// down revocations at once, so what counts as changed since begins that much earlier.
+    fn base(&self, tolerance_seconds: u32) -> Option<CrlBase> {
+        let issued = self.issued?;
+        let since = issued.this_update.plus_seconds(i64::from(tolerance_seconds).saturating_neg());
+        Some(issued.base.unwrap_or(CrlBase { number: issued.number, since }))
+    }
 }
 
 /// A signed list, and that it was issued.
@@ -87,17 +107,6 @@ pub struct IssuedCrl {
 }
 
 impl Authority {
-    /// The scopes in which lists are due for as long as certificates of the key are in use: one for each key, the oldest first.
-    pub fn crl_scopes(&self) -> Vec<CrlScope> {
-        let mut keys: Vec<&KeyId> = Vec::new();
-        for generation in self.generations() {
-            if !keys.contains(&&generation.key) {
-                keys.push(&generation.key);
-            }
-        }
-        keys.into_iter().cloned().map(CrlScope::full).collect()
-    }
-
     /// The list of this scope that was issued last: what [`CertificateRecord::crl_entry`](super::CertificateRecord::crl_entry)
     /// wants to know about, and what a host compares with the clock to see whether a new one is due.
     pub fn last_crl(&self, scope: &CrlScope) -> Option<&CrlPlan> {
@@ -113,18 +122,40 @@ impl Authority {
         self.crls().iter().find(|state| state.scope == *scope)
     }
 
-    /// Decides that a new list is made, and spends its number: to be stored before anything is signed.
+    /// Decides that a new full list is made, and spends its number: to be stored before anything is signed. Once it is issued, delta
+    /// lists may continue it.
     ///
     /// A list that was planned earlier and not issued is given up with that; its number stays spent.
     ///
     /// ```text
-    ///   plan_crl ──store──► crl(entries) ──sign──► IssuedCrl ──store──► publish
+    ///   plan_crl ────────────────────store──► crl(entries) ──sign──► IssuedCrl ──store──► publish
+    ///   plan_delta_crl ──store──► delta_crl(entries) ──sign──┘  (and the delta list with it)
     /// ```
     ///
     /// # Errors
-    /// [`Error::ClockBackwards`], [`Error::UnknownKey`], [`Error::MayNotSignCrls`], [`Error::AuthorityExpired`].
+    /// [`Error::ClockBackwards`], [`Error::UnknownKey`], [`Error::MayNotSignCrls`], [`Error::AuthorityExpired`]; [`Error::Misuse`]
+    /// for a part that the settings do not have, and for more than 1024 lists a second over minutes.
     pub fn plan_crl(&self, scope: &CrlScope, now: Timestamp) -> Result<Change<Self>, Error> {
+        self.plan_list(scope, None, now)
+    }
+
+    /// As [`Authority::plan_crl`], with a delta list beside the full one, of the same number (RFC 5280 section 5.2.4 wants both).
+    /// The delta list continues the last full list that was issued without one: a host plans a full list once a day, say, and
+    /// with a delta list every hour.
+    ///
+    /// # Errors
+    /// As [`Authority::plan_crl`]; [`Error::NoBaseCrl`] before a full list was issued in this scope.
+    pub fn plan_delta_crl(&self, scope: &CrlScope, now: Timestamp) -> Result<Change<Self>, Error> {
+        let tolerance = self.settings().clock_tolerance_seconds;
+        let base = self.crl_of(scope).and_then(|state| state.base(tolerance)).ok_or(Error::NoBaseCrl)?;
+        self.plan_list(scope, Some(base), now)
+    }
+
+    fn plan_list(&self, scope: &CrlScope, base: Option<CrlBase>, now: Timestamp) -> Result<Change<Self>, Error> {
         let generation = self.generation_of(&scope.key).ok_or(Error::UnknownKey)?;
+        if scope.part.is_some() && self.crl_uri(scope).is_none() {
+            return Err(Error::Misuse("the settings have no such part of the revocation lists"));
+        }
         if !generation.may_sign_crls() {
             return Err(Error::MayNotSignCrls);
         }
@@ -134,9 +165,9 @@ impl Authority {
             return Err(Error::AuthorityExpired(not_after));
         }
         let highest = self.crl_of(scope).map_or(CrlNumber::default(), |state| state.highest);
-        let number = number_after(highest, this_update).ok_or(Error::Misuse("there is no CRL number left"))?;
+        let number = number_after(highest, self.crl_floor(), this_update)?;
         let next_update = this_update.plus_days(i64::from(self.settings().crl_lifetime_days));
-        let plan = CrlPlan { number, this_update, next_update };
+        let plan = CrlPlan { number, this_update, next_update, base };
         let kind = AuthorityEventKind::CrlPlanned { scope: scope.clone(), plan };
         Ok(self.clone().then(kind, this_update, Vec::new()))
     }
@@ -178,11 +209,47 @@ impl Authority {
         entries: impl IntoIterator<Item = RevokedEntry>,
         provider: &Provider,
     ) -> Result<ToBeSigned<IssuedCrl>, Error> {
-        let generation = self.generation_of(&scope.key).ok_or(Error::UnknownKey)?;
-        let state = self.crl_of(scope).ok_or(Error::CrlNotPlanned)?;
-        let plan = state.planned.ok_or(Error::CrlNotPlanned)?;
+        let (generation, plan) = self.planned_list(scope)?;
         let issuer = &generation.certificate;
         let template = CrlTemplate {
+            freshest: self.delta_crl_uri(scope).into_iter().collect(),
+            ..self.list_template(scope, generation, plan, provider)
+        };
+        let list = template.to_be_signed(entries, issuer.public_key(), generation.algorithm, provider)?;
+        let (authority, scope) = (self.clone(), scope.clone());
+        Ok(list.map(move |crl| IssuedCrl { crl, change: authority.crl_issued(scope, plan) }))
+    }
+
+    /// Makes the delta list beside the list that was planned last in this scope: before that one is issued, and published together
+    /// with it. `entries` are those of all records of the key, as
+    /// [`CertificateRecord::delta_crl_entry`](super::CertificateRecord::delta_crl_entry) gives them; a host that indexes its records
+    /// by [`changed_at`](super::CertificateRecord::changed_at) reads the few that changed.
+    ///
+    /// # Errors
+    /// [`Error::CrlNotPlanned`] also when no delta list was planned; else as [`Authority::crl`].
+    pub fn delta_crl(
+        &self,
+        scope: &CrlScope,
+        entries: impl IntoIterator<Item = RevokedEntry>,
+        provider: &Provider,
+    ) -> Result<ToBeSigned<CertificateRevocationList>, Error> {
+        let (generation, plan) = self.planned_list(scope)?;
+        let base = plan.base.ok_or(Error::CrlNotPlanned)?;
+        let template = CrlTemplate { base: Some(base.number), ..self.list_template(scope, generation, plan, provider) };
+        Ok(template.to_be_signed(entries, generation.certificate.public_key(), generation.algorithm, provider)?)
+    }
+
+    fn planned_list(&self, scope: &CrlScope) -> Result<(&Generation, CrlPlan), Error> {
+        let generation = self.generation_of(&scope.key).ok_or(Error::UnknownKey)?;
+        let plan = self.crl_of(scope).and_then(|state| state.planned).ok_or(Error::CrlNotPlanned)?;
+        Ok((generation, plan))
+    }
+
+    /// What a planned list says besides its entries.
+    fn list_template(&self, scope: &CrlScope, generation: &Generation, plan: CrlPlan, provider: &Provider) -> CrlTemplate {
+        let issuer = &generation.certificate;
+        let uris = |uri| IssuingDistributionPoint { uris: vec![uri], only: None };
+        CrlTemplate {
             issuer: issuer.subject().clone(),
             this_update: plan.this_update,
             next_update: plan.next_update,
@@ -192,14 +259,13 @@ impl Authority {
                 .subject_key_identifier()
                 .cloned()
                 .unwrap_or_else(|| KeyIdentifier::of(issuer.public_key(), provider)),
-            distribution_point: None,
-        };
-        let list = template.to_be_signed(entries, issuer.public_key(), generation.algorithm, provider)?;
-        let (authority, scope) = (self.clone(), scope.clone());
-        Ok(list.map(move |crl| {
-            let kind = AuthorityEventKind::CrlIssued { scope, number: plan.number };
-            let at = authority.latest();
-            IssuedCrl { crl, change: authority.then(kind, at, Vec::new()) }
-        }))
+            distribution_point: self.crl_uri(scope).map(uris),
+            freshest: Vec::new(),
+        }
+    }
+
+    fn crl_issued(self, scope: CrlScope, plan: CrlPlan) -> Change<Self> {
+        let at = self.latest();
+        self.then(AuthorityEventKind::CrlIssued { scope, number: plan.number }, at, Vec::new())
     }
 }

@@ -1,7 +1,8 @@
 //! Why the authority did not do what it was asked.
 
-use super::{GenerationId, Move, State};
+use super::{GenerationId, Move, RequestState, State};
 use crate::crypto;
+use crate::keystore;
 use crate::record::ReplayError;
 use crate::time::Timestamp;
 use crate::x509::{self, SerialNumber};
@@ -21,6 +22,9 @@ pub enum Error {
         /// What was asked for.
         attempted: Move,
     },
+    /// The request was decided on before, in another way.
+    #[error("the request is {0}")]
+    Request(RequestState),
     /// The host's clock reads earlier than the latest moment on record, by more than the tolerance in
     /// [`Settings`](super::Settings). Set the clock, or, when the record is what is wrong, [`Authority::trust_clock`](super::Authority::trust_clock).
     #[error("the clock reads {now}, which is before {latest}, the latest moment on record")]
@@ -45,6 +49,13 @@ pub enum Error {
     /// The authority's certificate does not allow it to sign revocation lists (no cRLSign in its key usage).
     #[error("the authority's certificate does not allow it to sign revocation lists")]
     MayNotSignCrls,
+    /// No full list was issued yet in this scope that a delta list could continue: plan and issue one.
+    #[error("there is no full revocation list that a delta list could continue; issue one first")]
+    NoBaseCrl,
+    /// The certificate of the OCSP responder has ended; renew it with
+    /// [`renew_service`](super::Authority::renew_service).
+    #[error("the OCSP responder's certificate expired at {0}; renew it")]
+    ResponderExpired(Timestamp),
     /// No number was spent for this list, or another one since: plan a new list.
     #[error("this list was not planned, or another was planned after it; plan a new one")]
     CrlNotPlanned,
@@ -68,6 +79,12 @@ pub enum Error {
     /// The host asked for what cannot be; the text says what to change.
     #[error("cannot be done: {0}")]
     Misuse(&'static str),
+    /// The key store is no backup of an authority.
+    #[error("not the backup of an authority: {0}")]
+    NotABackup(&'static str),
+    /// A backup could not be opened or written.
+    #[error(transparent)]
+    Keystore(#[from] keystore::Error),
     /// A certificate or list could not be made or read.
     #[error(transparent)]
     X509(#[from] x509::Error),

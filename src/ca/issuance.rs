@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::certificate::Reservation;
-use super::{Authority, CertificateRecord, Error, Generation, Holder, KeyId, Move, Profile, Refusal, State};
+use super::{Authority, CertificateRecord, CrlScope, Error, Generation, Holder, KeyId, Move, Profile, Refusal, State};
 use crate::crypto::{Provider, SigningKey, ToBeSigned};
 use crate::record::Change;
 use crate::record::stored::Octets;
@@ -68,7 +68,7 @@ impl<'a> IssuanceRequest<'a> {
         }
     }
 
-    fn key(&self, provider: &Provider) -> Result<RequestKey, Refusal> {
+    pub(super) fn key(&self, provider: &Provider) -> Result<RequestKey, Refusal> {
         if self.transaction.is_empty() || self.transaction.len() > MAX_TRANSACTION {
             return Err(Refusal::Transaction);
         }
@@ -178,6 +178,7 @@ impl Authority {
             validity,
             holder: request.holder.clone(),
             algorithm: issuer.algorithm,
+            part: self.part_of(&serial),
             tbs: Octets(signature.bytes().to_vec()),
         };
         let change = CertificateRecord::reserve(serial, reservation, now);
@@ -194,10 +195,26 @@ impl Authority {
         now: Timestamp,
         provider: &Provider,
     ) -> Result<CertificateTemplate, Error> {
+        let (subject, names) = self.names(request, key_id)?;
+        let (key, profile) = (request.csr.public_key(), request.profile);
+        let authority = &issuer.certificate;
+        let validity = profile.validity(now, &authority.validity())?;
+        let serial = SerialNumber::random(provider.random)?;
+        let mut template = CertificateTemplate::under(authority, serial, subject, validity, key.clone());
+        let scope = CrlScope { key: issuer.key.clone(), part: self.part_of(&serial) };
+        let crl_uris = self.crl_uri(&scope).map_or_else(|| self.full_crl_uris(&profile.crl_uris, &issuer.key), |uri| vec![uri]);
+        template.extensions = profile.extensions(key, crl_uris);
+        if !names.is_empty() {
+            template.extensions = template.extensions.with(&SubjectAlternativeNames { names });
+        }
+        Ok(template)
+    }
+
+    /// What the request may be named; or why it is refused whatever the moment.
+    fn names(&self, request: &IssuanceRequest<'_>, key: &KeyId) -> Result<(Name, Vec<GeneralName>), Error> {
         let (csr, profile) = (request.csr, request.profile);
         profile.check(csr)?;
-        let key = csr.public_key();
-        if self.owns(key_id) {
+        if self.owns(key) {
             return Err(Refusal::AuthorityKey.into());
         }
         let subject = profile.subject(csr, request.subject.as_ref())?;
@@ -208,15 +225,21 @@ impl Authority {
         if self.generations().iter().any(|generation| *generation.certificate.subject() == subject) {
             return Err(Refusal::AuthorityName.into());
         }
-        let authority = &issuer.certificate;
-        let validity = profile.validity(now, &authority.validity())?;
-        let serial = SerialNumber::random(provider.random)?;
-        let mut template = CertificateTemplate::under(authority, serial, subject, validity, key.clone());
-        template.extensions = profile.extensions(key);
-        if !names.is_empty() {
-            template.extensions = template.extensions.with(&SubjectAlternativeNames { names });
-        }
-        Ok(template)
+        Ok((subject, names))
+    }
+
+    /// Whether the request could be granted now; and the moment to date that with.
+    pub(super) fn check_request(
+        &self,
+        request: &IssuanceRequest<'_>,
+        now: Timestamp,
+        provider: &Provider,
+    ) -> Result<Timestamp, Error> {
+        let at = self.check_clock(now)?;
+        let issuer = self.issuing(at)?;
+        self.names(request, &KeyId::of(request.csr.public_key(), provider))?;
+        request.profile.validity(at, &issuer.certificate.validity())?;
+        Ok(at)
     }
 
     /// Takes a reservation up where the host stopped: the stored bytes, to be signed by the key that they name. For a certificate

@@ -1,8 +1,8 @@
 //! The certificate authority: what it issues, revokes and lists, and the authority's own certificates.
 //!
-//! Owns two kinds of records. An [`Authority`] holds its own certificates, its services and the numbers of its revocation lists. A
-//! [`CertificateRecord`] holds one certificate from its reservation on. Neither knows the other certificates: a host with ten
-//! million devices loads the one record that a request names, and the authority's.
+//! Owns three kinds of records. An [`Authority`] holds its own certificates, its services and the numbers of its revocation lists. A
+//! [`CertificateRecord`] holds one certificate from its reservation on; a [`RequestRecord`] one request that waits for a verdict. None
+//! knows the other certificates: a host with ten million devices loads the one record that a request names, and the authority's.
 //!
 //! Every decision is a pure function that gives a [`Change`](crate::record::Change): the record as it is now, the events that led there, and the
 //! [`Effect`]s that follow. The host stores it, and then acts. What leaves a trace outside is written down first: the bytes of a
@@ -79,6 +79,7 @@
 //! ```
 
 mod authority;
+mod backup;
 mod certificate;
 mod creation;
 mod crl;
@@ -89,23 +90,30 @@ mod generation;
 mod inventory;
 mod issuance;
 mod notice;
+mod ocsp;
 mod profile;
 mod renewal;
+mod request;
 mod revocation;
+mod scope;
 mod state;
 
 pub use authority::{Authority, AuthorityEvent, AuthorityEventKind, Settings};
+pub use backup::Restored;
 pub use certificate::{CertificateEvent, CertificateEventKind, CertificateRecord, Holder, Recorded, Reservation};
 pub use creation::Creation;
-pub use crl::{CrlPlan, CrlScope, IssuedCrl};
+pub use crl::{CrlBase, CrlPlan, IssuedCrl};
 pub use error::{Error, Refusal};
 pub use event::Effect;
 pub use export::{Export, ExportFormat, Row};
 pub use generation::{CrossCertificate, Generation, GenerationId, KeyId, Planned, Role, Service, ServiceCertificate};
 pub use inventory::Inventory;
 pub use issuance::{IssuanceRequest, RequestKey, Reserved};
-pub use notice::{Attention, Notice, NoticeKind};
+pub use notice::{Attention, Notice, NoticeKind, NoticeSubject};
+pub use ocsp::Responder;
 pub use profile::{AlternativeNamesPolicy, KeyPolicy, PastIssuer, Profile, SubjectPolicy};
 pub use renewal::{Renewal, RenewalDue, RenewalPolicy, RenewalState};
+pub use request::{RequestEvent, RequestEventKind, RequestRecord, RequestState, Submission};
 pub use revocation::{Move, Revocation};
+pub use scope::{CrlParts, CrlScope};
 pub use state::{State, Status};

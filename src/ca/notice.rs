@@ -5,19 +5,43 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::authority::AuthorityEventKind;
-use super::{Authority, Effect, Error, GenerationId};
+use super::certificate::CertificateEventKind;
+use super::{Authority, CertificateRecord, Effect, Error, GenerationId};
 use crate::record::Change;
 use crate::time::Timestamp;
+use crate::x509::{SerialNumber, Standing};
 
-/// Something an operator must know about the authority's own certificate. Each is told once for each generation.
+/// Something an operator must know about a certificate that everything hangs on. Each is told once for each certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Notice {
-    /// Which of its certificates.
-    pub generation: GenerationId,
+    /// Which certificate.
+    #[serde(flatten)]
+    pub about: NoticeSubject,
     /// What about it.
     pub kind: NoticeKind,
     /// When it ends.
     pub not_after: Timestamp,
+}
+
+/// Which certificate a notice is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum NoticeSubject {
+    /// One of the authority's own.
+    #[serde(rename = "generation")]
+    Generation(GenerationId),
+    /// The signing certificate that an external authority issued to this server.
+    #[serde(rename = "signing_certificate")]
+    SigningCertificate(SerialNumber),
+}
+
+impl fmt::Display for NoticeSubject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NoticeSubject::Generation(generation) => write!(f, "the authority's certificate {generation}"),
+            NoticeSubject::SigningCertificate(serial) => write!(f, "the external signing certificate {serial}"),
+        }
+    }
 }
 
 /// What there is to tell.
@@ -30,7 +54,7 @@ pub enum NoticeKind {
     /// It ends on this day, in UTC.
     #[serde(rename = "expiring-today")]
     ExpiringToday,
-    /// It has ended: devices that enrol now cannot be managed, and nothing is issued.
+    /// It has ended: an authority issues nothing now, and what an external signing certificate signs is believed by no device.
     #[serde(rename = "expired")]
     Expired,
     /// It is in use since the authority was renewed; [`Attention::ALL`] lists what to look at now.
@@ -44,21 +68,14 @@ pub enum NoticeKind {
 impl fmt::Display for Notice {
     /// A line for a log or a mail.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Notice { generation, not_after, .. } = self;
+        let Notice { about, not_after, .. } = self;
         match self.kind {
-            NoticeKind::Expiring => write!(f, "the authority's certificate {generation} expires at {not_after}; renew it"),
-            NoticeKind::ExpiringToday => write!(f, "the authority's certificate {generation} expires today at {not_after}"),
-            NoticeKind::Expired => {
-                write!(f, "the authority's certificate {generation} expired at {not_after}; nothing is issued")
-            }
-            NoticeKind::Renewed => {
-                write!(f, "the authority was renewed; its certificate {generation} is in use until {not_after}")
-            }
+            NoticeKind::Expiring => write!(f, "{about} expires at {not_after}; renew it"),
+            NoticeKind::ExpiringToday => write!(f, "{about} expires today at {not_after}"),
+            NoticeKind::Expired => write!(f, "{about} expired at {not_after}; nothing can be signed with it"),
+            NoticeKind::Renewed => write!(f, "the authority was renewed; {about} is in use until {not_after}"),
             NoticeKind::RenewalFailed => {
-                write!(
-                    f,
-                    "renewing the authority failed (certificate {generation}); do not renew again before the cause is known"
-                )
+                write!(f, "renewing the authority failed ({about}); do not renew again before the cause is known")
             }
         }
     }
@@ -126,18 +143,43 @@ impl Authority {
         let active = self.active()?;
         let at = self.check_clock(now)?;
         let not_after = active.certificate.validity().not_after;
+        let notice = NoticeKind::at(at, not_after, self.settings().notice_days)
+            .map(|kind| Notice { about: NoticeSubject::Generation(active.id), kind, not_after })
+            .filter(|notice| !self.was_told(notice));
+        Ok(match notice {
+            Some(notice) => self.clone().then(AuthorityEventKind::Noticed { notice }, at, vec![Effect::Notify(notice)]),
+            None => Change::none(self.clone()),
+        })
+    }
+}
+
+impl NoticeKind {
+    /// What there is to tell at this moment of a certificate that ends then.
+    fn at(now: Timestamp, not_after: Timestamp, notice_days: u32) -> Option<Self> {
         let day = |moment: Timestamp| moment.unix().div_euclid(86_400);
-        let notice_from = not_after.plus_days(i64::from(self.settings().notice_days).saturating_neg());
-        let kind = match at {
-            at if at > not_after => NoticeKind::Expired,
-            at if day(at) == day(not_after) => NoticeKind::ExpiringToday,
-            at if at >= notice_from => NoticeKind::Expiring,
-            _ => return Ok(Change::none(self.clone())),
-        };
-        let notice = Notice { generation: active.id, kind, not_after };
-        if self.was_told(&notice) {
-            return Ok(Change::none(self.clone()));
+        match now {
+            now if now > not_after => Some(NoticeKind::Expired),
+            now if day(now) == day(not_after) => Some(NoticeKind::ExpiringToday),
+            now if now >= not_after.plus_days(i64::from(notice_days).saturating_neg()) => Some(NoticeKind::Expiring),
+            _ => None,
         }
-        Ok(self.clone().then(AuthorityEventKind::Noticed { notice }, at, vec![Effect::Notify(notice)]))
+    }
+}
+
+impl CertificateRecord {
+    /// What the operator must be told of this signing certificate at this moment and was not told yet: nothing, or one notice. For
+    /// the certificate that an external authority issued to this server and that the host has
+    /// [recorded](CertificateRecord::record); asked once a day or oftener, as [`Authority::notices`]. One that was revoked is
+    /// replaced already.
+    pub fn signing_notices(&self, notice_days: u32, now: Timestamp) -> Change<Self> {
+        let not_after = self.validity().not_after;
+        let in_use = matches!(self.standing(now), Standing::InForce | Standing::NotYet(_) | Standing::Expired(_));
+        match NoticeKind::at(now.max(self.latest()), not_after, notice_days) {
+            Some(kind) if in_use && !self.was_told(kind) => {
+                let notice = Notice { about: NoticeSubject::SigningCertificate(self.serial()), kind, not_after };
+                self.clone().then(CertificateEventKind::Noticed { kind }, now, vec![Effect::Notify(notice)])
+            }
+            _ => Change::none(self.clone()),
+        }
     }
 }

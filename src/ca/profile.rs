@@ -41,7 +41,9 @@ pub struct Profile {
     pub keys: KeyPolicy,
     /// What happens when the certificate would outlive the authority's.
     pub past_issuer: PastIssuer,
-    /// Where the revocation list is found (`http`, not `https`: who checks a certificate cannot check one to get there).
+    /// Where the revocation list is found (`http`, not `https`: who checks a certificate cannot check one to get there). `{key}` in it
+    /// stands for the number of the authority's key, which has a list of its own. Where the lists come in parts
+    /// ([`CrlParts`](super::CrlParts)), the certificate names its part's instead.
     pub crl_uris: Vec<String>,
     /// Where the OCSP responder is.
     pub ocsp_uris: Vec<String>,
@@ -211,7 +213,7 @@ impl Profile {
     }
 
     /// What the profile itself says of the certificate: all but names and key identifiers.
-    pub(super) fn extensions(&self, key: &PublicKey) -> Extensions<'static> {
+    pub(super) fn extensions(&self, key: &PublicKey, crl_uris: Vec<String>) -> Extensions<'static> {
         let mut extensions = Extensions::new().with(&BasicConstraints::end_entity());
         let usage = self.key_usage_of(key);
         if !usage.is_empty() {
@@ -223,8 +225,8 @@ impl Profile {
         if self.purposes.contains(&oid::OCSP_SIGNING) {
             extensions = extensions.with(&x509::OcspNoCheck);
         }
-        if !self.crl_uris.is_empty() {
-            extensions = extensions.with(&x509::CrlDistributionPoints { uris: self.crl_uris.clone() });
+        if !crl_uris.is_empty() {
+            extensions = extensions.with(&x509::CrlDistributionPoints { uris: crl_uris });
         }
         if !self.ocsp_uris.is_empty() || !self.issuer_uris.is_empty() {
             let access = x509::AuthorityInfoAccess { ocsp: self.ocsp_uris.clone(), issuers: self.issuer_uris.clone() };

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::authority::AuthorityEventKind;
 use super::creation::{BACKDATE_SECONDS, Issuer, LIFETIME_DAYS};
 use super::{
-    Authority, CertificateRecord, Effect, Error, Generation, GenerationId, KeyId, KeyPolicy, Notice, NoticeKind, Planned,
-    Refusal, Role, Service, ServiceCertificate, State,
+    Authority, CertificateRecord, Effect, Error, Generation, GenerationId, KeyId, KeyPolicy, Notice, NoticeKind, NoticeSubject,
+    Planned, Refusal, Role, Service, ServiceCertificate, State,
 };
 use crate::crypto::{Provider, PublicKey};
 use crate::record::Change;
@@ -199,7 +199,7 @@ impl Authority {
             return Err(Error::Misuse("no renewal is under way"));
         };
         let not_after = self.active()?.certificate.validity().not_after;
-        let notice = Notice { generation, kind: NoticeKind::RenewalFailed, not_after };
+        let notice = Notice { about: NoticeSubject::Generation(generation), kind: NoticeKind::RenewalFailed, not_after };
         let at = now.max(self.latest());
         Ok(self.clone().then(AuthorityEventKind::RenewalFailed { generation }, at, vec![Effect::Notify(notice)]))
     }

@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::certificate::CertificateEventKind;
-use super::{CertificateRecord, CrlScope, Effect, Error, State};
+use super::{CertificateRecord, CrlBase, CrlScope, Effect, Error, State};
 use crate::record::Change;
 use crate::time::Timestamp;
-use crate::x509::{RevocationReason, RevokedEntry};
+use crate::x509::{RevocationReason, RevokedEntry, SerialNumber};
 
 /// A revocation or a hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +25,11 @@ impl Revocation {
     /// Whether it can be released.
     pub const fn is_hold(&self) -> bool {
         matches!(self.reason, RevocationReason::CertificateHold)
+    }
+
+    fn entry(&self, serial: SerialNumber) -> RevokedEntry {
+        let entry = RevokedEntry::new(serial, self.at).because(self.reason);
+        self.invalidity_date.map_or(entry, |date| entry.invalid_since(date))
     }
 }
 
@@ -157,10 +162,29 @@ impl CertificateRecord {
 
     /// The certificate's entry on the lists of this scope, as long as it [stays there](CertificateRecord::stays_on_crl).
     pub fn crl_entry(&self, scope: &CrlScope, previous: Option<Timestamp>) -> Option<RevokedEntry> {
-        let listed = self.issuer_key() == Some(&scope.key) && self.stays_on_crl(previous);
-        let revocation = self.revocation().filter(|_| listed)?;
-        let entry = RevokedEntry::new(self.serial(), revocation.at).because(revocation.reason);
-        Some(revocation.invalidity_date.map_or(entry, |date| entry.invalid_since(date)))
+        let listed = self.is_in(scope) && self.stays_on_crl(previous);
+        self.revocation().filter(|_| listed).map(|revocation| revocation.entry(self.serial()))
+    }
+
+    /// The certificate's entry on a delta list of this scope that continues `base` (RFC 5280 section 5.2.4): there is one when it was
+    /// revoked, held or released since. What was released is listed as `removeFromCRL`, since a full list in between may hold it.
+    pub fn delta_crl_entry(&self, scope: &CrlScope, base: &CrlBase) -> Option<RevokedEntry> {
+        let changed = self.changed_at().filter(|changed| self.is_in(scope) && *changed >= base.since)?;
+        let removed = RevokedEntry::new(self.serial(), changed).because(RevocationReason::RemoveFromCrl);
+        match self.revocation() {
+            None => Some(removed),
+            Some(revocation) => revocation.confirmed.then(|| revocation.entry(self.serial())),
+        }
+    }
+
+    /// The scope whose lists the certificate tells its readers to look at.
+    pub fn crl_scope(&self) -> Option<CrlScope> {
+        self.issuer_key().map(|key| CrlScope { key: key.clone(), part: self.part() })
+    }
+
+    /// Whether lists of this scope are about it.
+    fn is_in(&self, scope: &CrlScope) -> bool {
+        self.issuer_key() == Some(&scope.key) && scope.part.is_none_or(|part| self.part() == Some(part))
     }
 
     fn end_access(&self) -> Effect {
@@ -169,8 +193,8 @@ impl CertificateRecord {
 
     /// How the world learns of it: by the list of the key that signed it, or from the other authority.
     fn publish(&self, confirmed: bool) -> Effect {
-        match self.issuer_key() {
-            Some(key) if confirmed => Effect::RefreshCrl { scope: CrlScope::full(key.clone()) },
+        match self.crl_scope() {
+            Some(scope) if confirmed => Effect::RefreshCrl { scope },
             _ => Effect::AskRevocation { serial: self.serial() },
         }
     }

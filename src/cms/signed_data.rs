@@ -50,7 +50,8 @@ impl SignedData {
     /// [`Error::Malformed`] with the byte of the DER form, [`Error::ContentType`].
     pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Self, Error> {
         let der = asn1::to_der(bytes, limits)?.into_owned();
-        let fields = Fields::read(&mut read_content_info(&der, oid::SIGNED_DATA, "SignedData")?)?;
+        let (_, mut content) = read_content_info(&der, [oid::SIGNED_DATA], "SignedData")?;
+        let fields = Fields::read(&mut content)?;
         let Fields { content_type, content, certificates, crls, signers } = fields;
         Ok(SignedData { content_type, content, certificates, crls, signers, der })
     }

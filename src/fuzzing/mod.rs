@@ -15,14 +15,25 @@
 //! # }
 //! ```
 //!
+//! Three targets are scenarios: they take the bytes as a series of things that host and devices do, and hold the crate against a small
+//! model after each. The property tests of `cargo test` drive the same scenarios.
+//!
 //! [`reshape`] lets plain bytes get past the lengths of DER: it reads the first bytes of its input as instructions of what to change
 //! in the structure of the rest.
 
-#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a broken promise is a panic here, and nowhere else")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a broken promise is a panic here, and nowhere else"
+)]
 
 mod messages;
 mod pki;
+mod queue;
 mod reshape;
+mod services;
+mod tenants;
 
 pub use reshape::reshape;
 
@@ -50,13 +61,16 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("private_key", pki::private_key),
     ("profile", messages::profile),
     ("push_request", pki::push_request),
+    ("queue", queue::queue),
     ("report", messages::report),
     ("reshaped", pki::reshaped),
     ("scep_client", pki::scep_client),
     ("scep_query", pki::scep_query),
     ("scep_server", pki::scep_server),
+    ("services", services::services),
     ("signed_data", pki::signed_data),
     ("status_report", messages::status_report),
+    ("tenants", tenants::tenants),
 ];
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use crate::schema::{Described, Mismatch, Record, Table};
 #[cfg(feature = "profiles")]
 pub use crate::schema::generated::payload::*;
 pub use crate::schema::generated::profile::*;
-pub use enrollment::{Enrollment, Rights, ScepIdentity, uuid};
+pub use enrollment::{Enrollment, Rights, ScepIdentity, ScepOptions, uuid};
 
 /// Why bytes are no profile.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

@@ -90,8 +90,9 @@ impl Operation {
             "GetCACert" => Ok(Operation::GetCaCert { identifier: identifier() }),
             "GetNextCACert" => Ok(Operation::GetNextCaCert { identifier: identifier() }),
             "PKIOperation" => {
-                let text = message.filter(|text| !text.is_empty());
-                Ok(Operation::PkiOperation { message: text.map(|text| decode_message(text, limits)).transpose()? })
+                // A value of nothing but line ends is no message either.
+                let decoded = message.map(|text| decode_message(text, limits)).transpose()?;
+                Ok(Operation::PkiOperation { message: decoded.filter(|message| !message.is_empty()) })
             }
             _ => Err(Error::Query("unknown operation")),
         }
@@ -142,7 +143,7 @@ fn decode_message(text: &str, limits: &Limits) -> Result<Vec<u8>, Error> {
 }
 
 /// Takes percent-escapes off. A `+` stays: in Base64 it means itself.
-fn unescape(value: &str) -> Result<String, Error> {
+pub(super) fn unescape(value: &str) -> Result<String, Error> {
     let bad = Error::Query("bad percent-escape");
     let mut octets = value.bytes();
     let mut decoded = Vec::with_capacity(value.len());
@@ -159,7 +160,7 @@ fn unescape(value: &str) -> Result<String, Error> {
     String::from_utf8(decoded).map_err(|_| bad)
 }
 
-fn escape(value: &str) -> String {
+pub(super) fn escape(value: &str) -> String {
     use std::fmt::Write as _;
     value.bytes().fold(String::with_capacity(value.len()), |mut text, octet| {
         if octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.' | b'_' | b'~') {

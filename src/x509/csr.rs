@@ -133,6 +133,12 @@ impl Csr {
         values.element().and_then(challenge).map(Some).map_err(Error::malformed("challengePassword"))
     }
 
+    /// The type of the challengePassword, when there is one: RFC 2985 section 5.4.1 wants a DirectoryString.
+    pub fn challenge_tag(&self) -> Option<Tag> {
+        let (_, values) = self.attributes().find(|(oid, _)| *oid == oid::CHALLENGE_PASSWORD)?;
+        values.peek()
+    }
+
     /// The extensions that are asked for; empty when none are. A wish, not a fact: whoever issues decides about each.
     pub fn extensions(&self) -> Extensions<'_> {
         let range = self.0.fields.extensions.clone();
@@ -255,6 +261,13 @@ pem::serde_as_base64!(Csr);
 /// A request whose signature held: the asker has the private key. There is no other way to make one than [`Csr::verify`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProvenCsr(Csr);
+
+impl ProvenCsr {
+    /// From a record that is made of proven requests only.
+    pub(crate) const fn stored(csr: Csr) -> Self {
+        ProvenCsr(csr)
+    }
+}
 
 impl Deref for ProvenCsr {
     type Target = Csr;

@@ -32,7 +32,7 @@ pub use csr::{Csr, ProvenCsr};
 pub use error::{Error, Refusal};
 pub use extension::{
     AuthorityInfoAccess, AuthorityKeyIdentifier, BasicConstraints, CrlDistributionPoints, ExtendedKeyUsage, Extension,
-    ExtensionType, Extensions, GeneralName, KeyIdentifier, KeyUsage, OcspNoCheck, SubjectAlternativeNames,
+    ExtensionType, Extensions, FreshestCrl, GeneralName, KeyIdentifier, KeyUsage, OcspNoCheck, SubjectAlternativeNames,
     SubjectKeyIdentifier,
 };
 pub use name::{Attributes, Name, NameBuilder};

@@ -82,6 +82,8 @@ oids! {
     CRL_DISTRIBUTION_POINTS = [0x55, 0x1D, 0x1F];
     /// id-ce-certificatePolicies, 2.5.29.32.
     CERTIFICATE_POLICIES = [0x55, 0x1D, 0x20];
+    /// id-ce-freshestCRL, 2.5.29.46.
+    FRESHEST_CRL = [0x55, 0x1D, 0x2E];
     /// id-ce-authorityKeyIdentifier, 2.5.29.35.
     AUTHORITY_KEY_IDENTIFIER = [0x55, 0x1D, 0x23];
     /// id-ce-extKeyUsage, 2.5.29.37.

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use mdm_core::ca::{
     Authority, AuthorityEvent, CertificateEvent, CertificateEventKind, CertificateRecord, Creation, CrlScope, Effect, Error,
-    IssuanceRequest, Notice, NoticeKind, Profile, Refusal, Renewal, Service, State,
+    IssuanceRequest, Notice, NoticeKind, NoticeSubject, Profile, Refusal, Renewal, Service, State,
 };
 use mdm_core::crypto::{Legacy, SigningKey, SoftwareKey};
 use mdm_core::record::{Change, Record};
@@ -370,7 +370,8 @@ impl Host {
         assert_eq!(authority.renewal(), None, "no renewal is left half done");
         assert_eq!(authority.services().len(), 1);
         assert_eq!(authority.services()[0].generation, authority.active().unwrap().id);
-        let told = |generation| self.outside.told.iter().any(|notice: &Notice| notice.generation == generation);
+        let told =
+            |generation| self.outside.told.iter().any(|notice: &Notice| notice.about == NoticeSubject::Generation(generation));
         assert!(authority.generations().iter().skip(1).all(|generation| told(generation.id)));
         assert!(self.outside.told.iter().all(|notice| notice.kind == NoticeKind::Renewed));
     }

@@ -1,10 +1,12 @@
 //! Revocation lists: their numbers, who stands on them and for how long.
 
-use mdm_core::ca::{Authority, CertificateRecord, CrlScope, Error, IssuanceRequest, IssuedCrl, Profile, Settings};
+use mdm_core::ca::{
+    Authority, CertificateRecord, CrlParts, CrlScope, Effect, Error, IssuanceRequest, IssuedCrl, Profile, Settings,
+};
 use mdm_core::crypto::{Legacy, SigningKey};
 use mdm_core::record::{Change, Record, ReplayError};
 use mdm_core::time::Timestamp;
-use mdm_core::x509::{Extensions, RevocationReason};
+use mdm_core::x509::{CrlDistributionPoints, Extensions, RevocationReason};
 use proptest::prelude::*;
 
 use super::{CA_KEY, DEVICE_KEY, authority, csr, issued, name, noon, provider};
@@ -177,4 +179,104 @@ proptest! {
             }
         }
     }
+}
+
+/// An authority whose lists come in four parts, with delta lists.
+fn in_parts() -> Authority {
+    let parts = CrlParts { count: 4, uri: "http://ca.example/{key}/{part}.crl".into() };
+    let settings = Settings {
+        crl_parts: Some(parts),
+        delta_crl_uri: Some("http://ca.example/{key}/{part}-delta.crl".into()),
+        ..Settings::default()
+    };
+    authority().configure(settings, noon()).unwrap().record
+}
+
+#[test]
+fn a_certificate_names_its_part_and_the_part_names_itself_alike() {
+    let authority = in_parts();
+    let revoked = issued(&authority).revoke(RevocationReason::Superseded, None, noon()).unwrap();
+    let record = revoked.record;
+    let scope = record.crl_scope().unwrap();
+    assert_eq!((scope.part, scope.part < Some(4)), (record.part(), true));
+    assert!(revoked.effects.contains(&Effect::RefreshCrl { scope: scope.clone() }));
+    let uri = authority.crl_uri(&scope).unwrap();
+    assert_eq!(uri, format!("http://ca.example/1/{}.crl", record.part().unwrap()));
+    let points = record.certificate().unwrap().extensions().find::<CrlDistributionPoints>().unwrap().unwrap();
+    assert_eq!(points.uris, [uri.as_str()]);
+    assert_eq!(authority.crl_scopes().len(), 5);
+    for scope in authority.crl_scopes() {
+        let planned = authority.plan_crl(&scope, noon()).unwrap().record;
+        let crl = planned.crl(&scope, record.crl_entry(&scope, None), &provider()).unwrap().sign_with(&*CA_KEY).unwrap().crl;
+        let on = scope.part.is_none() || scope.part == record.part();
+        assert_eq!(crl.entries().count(), usize::from(on));
+        match crl.issuing_distribution_point() {
+            Some(point) => assert_eq!(point.uris, [authority.crl_uri(&scope).unwrap()]),
+            None => assert_eq!(scope.part, None),
+        }
+    }
+    let beyond = CrlScope::part(scope.key, 4);
+    assert!(matches!(authority.plan_crl(&beyond, noon()).unwrap_err(), Error::Misuse(_)));
+}
+
+#[test]
+fn parts_keep_their_address_and_never_become_fewer() {
+    let authority = in_parts();
+    let with = |parts| authority.configure(Settings { crl_parts: parts, ..authority.settings().clone() }, noon());
+    let parts = authority.settings().crl_parts.clone().unwrap();
+    assert!(with(Some(CrlParts { count: 8, ..parts.clone() })).is_ok());
+    for refused in [
+        None,
+        Some(CrlParts { count: 3, ..parts.clone() }),
+        Some(CrlParts { count: 0, ..parts.clone() }),
+        Some(CrlParts { count: 1 << 17, ..parts.clone() }),
+        Some(CrlParts { uri: "http://elsewhere.example/{key}/{part}".into(), ..parts.clone() }),
+    ] {
+        assert!(matches!(with(refused).unwrap_err(), Error::Misuse(_)));
+    }
+    for uri in ["http://ca.example/{part}", "http://ca.example/{key}"] {
+        let settings = Settings { crl_parts: Some(CrlParts { count: 2, uri: uri.into() }), ..Settings::default() };
+        assert!(matches!(super::authority().configure(settings, noon()).unwrap_err(), Error::Misuse(_)), "{uri}");
+    }
+}
+
+#[test]
+fn a_delta_list_goes_with_a_full_one_and_tells_what_has_changed() {
+    let authority = in_parts();
+    let scope = scope(&authority);
+    assert_eq!(authority.plan_delta_crl(&scope, noon()).unwrap_err(), Error::NoBaseCrl);
+    let (held, stays) = (issued(&authority).hold(noon()).unwrap().record, issued(&authority).hold(noon()).unwrap().record);
+    let base = list(&authority, &[&held, &stays], noon().plus_seconds(600));
+    assert_eq!(base.crl.base(), None);
+    let released = held.release(noon().plus_seconds(1200)).unwrap().record;
+    let lost = issued(&authority).revoke(RevocationReason::KeyCompromise, None, noon().plus_seconds(1200)).unwrap().record;
+
+    let planned = base.change.record.plan_delta_crl(&scope, noon().plus_seconds(1800)).unwrap().record;
+    let plan = *planned.planned_crl(&scope).unwrap();
+    assert_eq!(plan.base.map(|base| base.number), base.crl.number());
+    let changed =
+        [&released, &stays, &lost].into_iter().filter_map(|record| record.delta_crl_entry(&scope, &plan.base.unwrap()));
+    let delta = planned.delta_crl(&scope, changed, &provider()).unwrap().sign_with(&*CA_KEY).unwrap();
+    assert_eq!((delta.number(), delta.base()), (Some(plan.number), base.crl.number()));
+    assert_eq!(delta.find(&released.serial()).unwrap().reason, RevocationReason::RemoveFromCrl);
+    assert_eq!(delta.find(&lost.serial()).unwrap().reason, RevocationReason::KeyCompromise);
+    assert_eq!(delta.find(&stays.serial()), None);
+    let full = planned.crl(&scope, [], &provider()).unwrap().sign_with(&*CA_KEY).unwrap();
+    assert_eq!(full.crl.number(), delta.number(), "both have one number");
+    // The next delta list continues the same base, until a full list is issued alone.
+    let again = full.change.record.plan_delta_crl(&scope, noon().plus_seconds(2400)).unwrap().record;
+    assert_eq!(again.planned_crl(&scope).unwrap().base, plan.base);
+    let without = base.change.record.plan_crl(&scope, noon().plus_seconds(1800)).unwrap().record;
+    assert_eq!(without.delta_crl(&scope, [], &provider()).unwrap_err(), Error::CrlNotPlanned);
+}
+
+#[test]
+fn what_a_node_with_a_slow_clock_revoked_is_on_the_delta_list() {
+    let authority = authority();
+    let scope = scope(&authority);
+    let base = list(&authority, &[], noon().plus_seconds(600));
+    // Decided after the list was made, by a clock half a minute behind.
+    let late = issued(&authority).revoke(RevocationReason::Superseded, None, noon().plus_seconds(570)).unwrap().record;
+    let planned = base.change.record.plan_delta_crl(&scope, noon().plus_seconds(1200)).unwrap().record;
+    assert!(late.delta_crl_entry(&scope, &planned.planned_crl(&scope).unwrap().base.unwrap()).is_some());
 }

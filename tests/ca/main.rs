@@ -3,11 +3,15 @@
 #![cfg(feature = "rustcrypto")]
 
 mod authority;
+mod backup;
 mod crash;
 mod crl;
 mod format;
+mod invariants;
 mod issuance;
+mod ocsp;
 mod renewal;
+mod requests;
 mod revocation;
 
 use std::sync::LazyLock;

@@ -2,7 +2,8 @@
 
 use mdm_core::ca::{
     Attention, Authority, CertificateRecord, Creation, CrlScope, Effect, Error, GenerationId, Holder, IssuanceRequest, KeyId,
-    Notice, NoticeKind, Profile, Recorded, Refusal, Renewal, RenewalDue, RenewalPolicy, RenewalState, Service, Settings,
+    Notice, NoticeKind, NoticeSubject, Profile, Recorded, Refusal, Renewal, RenewalDue, RenewalPolicy, RenewalState, Service,
+    Settings,
 };
 use mdm_core::crypto::{Legacy, SigningKey, SoftwareKey};
 use mdm_core::record::{Change, Record};
@@ -73,7 +74,8 @@ fn ten_more_years_under_the_same_key_leave_everything_good() {
     assert_eq!(after.generation(GenerationId::FIRST).unwrap().certificate, *old, "old ones stay addressable");
     assert!(after.cross_certificates().is_empty());
 
-    let notice = Notice { generation: second(), kind: NoticeKind::Renewed, not_after: new.validity().not_after };
+    let notice =
+        Notice { about: NoticeSubject::Generation(second()), kind: NoticeKind::Renewed, not_after: new.validity().not_after };
     let scope = CrlScope::full(after.active().unwrap().key.clone());
     assert_eq!(last.effects, [Effect::RefreshCrl { scope }, Effect::Notify(notice)]);
     assert_eq!(last.events.len(), 2, "signed, and completed");
@@ -154,7 +156,7 @@ fn a_failed_renewal_locks_until_an_operator_has_seen_to_it() {
 
     let failed = running.renewal_failed(noon()).unwrap();
     let not_after = before.certificate().unwrap().validity().not_after;
-    let notice = Notice { generation: second(), kind: NoticeKind::RenewalFailed, not_after };
+    let notice = Notice { about: NoticeSubject::Generation(second()), kind: NoticeKind::RenewalFailed, not_after };
     assert_eq!(failed.effects, [Effect::Notify(notice)]);
     let failed = failed.record;
     assert_eq!(failed.certificate(), before.certificate(), "the authority goes on as before");

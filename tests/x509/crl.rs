@@ -23,6 +23,7 @@ fn template() -> CrlTemplate {
         base: None,
         authority_key_identifier: KeyIdentifier::of(public(&KEY), &provider()),
         distribution_point: None,
+        freshest: vec![],
     }
 }
 

@@ -2,7 +2,6 @@
 
 mod check_in;
 mod life;
-mod model;
 mod queue;
 
 use super::*;

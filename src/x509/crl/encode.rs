@@ -9,7 +9,7 @@ use super::{
 use crate::asn1::{Tag, Writer};
 use crate::crypto::{Provider, PublicKey, SignatureAlgorithm, ToBeSigned};
 use crate::time::Timestamp;
-use crate::x509::extension::{AuthorityKeyIdentifier, Extensions, KeyIdentifier};
+use crate::x509::extension::{AuthorityKeyIdentifier, Extensions, FreshestCrl, KeyIdentifier};
 use crate::x509::signature::{Signed, check_signer};
 use crate::x509::{Error, Name};
 
@@ -37,6 +37,7 @@ use crate::x509::{Error, Name};
 ///     base: None,
 ///     authority_key_identifier: KeyIdentifier::of(key.public_key(), &provider),
 ///     distribution_point: None,
+///     freshest: vec![],
 /// };
 /// let lost = SerialNumber::from_bytes(&[0x42])?;
 /// let rows = [RevokedEntry::new(lost, now.plus_days(-1)).because(RevocationReason::KeyCompromise)];
@@ -62,6 +63,8 @@ pub struct CrlTemplate {
     pub authority_key_identifier: KeyIdentifier,
     /// For a part of the authority's certificates, which part.
     pub distribution_point: Option<IssuingDistributionPoint>,
+    /// For a full list that delta lists continue, where those are.
+    pub freshest: Vec<String>,
 }
 
 /// The buffer doubles up to this size; then it grows by as much, or by a fraction of itself when that is more.
@@ -95,7 +98,7 @@ impl CrlTemplate {
     ///
     /// # Errors
     /// [`Error::Misuse`] for a key that does not make such signatures, an update that does not come after this one, a base that is
-    /// not below the number, a part that says nothing.
+    /// not below the number, a part that says nothing, a delta list that names another.
     pub fn encoder(&self, issuer_key: &PublicKey, algorithm: SignatureAlgorithm) -> Result<CrlEncoder, Error> {
         check_signer(issuer_key, algorithm)?;
         if self.issuer.is_empty() {
@@ -109,6 +112,9 @@ impl CrlTemplate {
         }
         if self.distribution_point.as_ref().is_some_and(IssuingDistributionPoint::is_empty) {
             return Err(Error::Misuse("a distribution point without content must be left out"));
+        }
+        if self.base.is_some() && !self.freshest.is_empty() {
+            return Err(Error::Misuse("freshestCRL stands in full lists only"));
         }
         let head = Writer::build(|w| {
             w.small_integer(1);
@@ -130,6 +136,9 @@ impl CrlTemplate {
         }
         if let Some(point) = &self.distribution_point {
             extensions = extensions.with(point);
+        }
+        if !self.freshest.is_empty() {
+            extensions = extensions.with(&FreshestCrl { uris: self.freshest.clone() });
         }
         extensions
     }
@@ -181,8 +190,9 @@ impl CrlEncoder {
         // The front ends where the entries begin; room that it does not need goes.
         self.buffer.splice(..self.room, front.iter().copied());
 
-        let CrlTemplate { issuer, this_update, next_update, number, base, authority_key_identifier, distribution_point } =
-            self.template;
+        let CrlTemplate {
+            issuer, this_update, next_update, number, base, authority_key_identifier, distribution_point, ..
+        } = self.template;
         let entries = front.len()..front.len().saturating_add(entries);
         let algorithm = self.algorithm;
         ToBeSigned::consuming(algorithm, self.key, self.buffer, provider, move |tbs, signature| {

@@ -1,4 +1,4 @@
-//! Where revocation is told: cRLDistributionPoints, authorityInfoAccess, ocsp-nocheck.
+//! Where revocation is told: cRLDistributionPoints, freshestCRL, authorityInfoAccess, ocsp-nocheck.
 
 use super::ExtensionType;
 use super::general_name::{GeneralName, read_general_names, write_general_name};
@@ -20,28 +20,58 @@ impl ExtensionType for CrlDistributionPoints {
     const NAME: &'static str = "cRLDistributionPoints";
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, Asn1Error> {
-        let mut points = reader.sequence()?;
-        let mut uris = Vec::new();
-        while !points.is_empty() {
-            let mut point = points.sequence()?;
-            let names = point.optional_nested(Tag::context_constructed(0))?.map(|mut name| read_full_name(&mut name));
-            let names = names.transpose()?.unwrap_or_default();
-            if point.is_empty() {
-                uris.extend(names.into_iter().filter_map(uri));
-            }
-        }
-        Ok(CrlDistributionPoints { uris })
+        read_points(reader).map(|uris| CrlDistributionPoints { uris })
     }
 
     fn write(&self, w: &mut Writer) {
-        w.sequence(|w| {
-            for uri in &self.uris {
-                w.sequence(|w| {
-                    w.nested(Tag::context_constructed(0), |w| write_full_name(w, std::slice::from_ref(uri)));
-                });
-            }
-        });
+        write_points(w, &self.uris);
     }
+}
+
+/// Where the delta CRLs to this complete one are (RFC 5280 section 5.2.6): URIs, spelled as those of complete CRLs. Without it most
+/// programs look for no delta.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct FreshestCrl {
+    /// The URIs, each its own distribution point.
+    pub uris: Vec<String>,
+}
+
+impl ExtensionType for FreshestCrl {
+    const OID: Oid<'static> = oid::FRESHEST_CRL;
+    const NAME: &'static str = "freshestCRL";
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, Asn1Error> {
+        read_points(reader).map(|uris| FreshestCrl { uris })
+    }
+
+    fn write(&self, w: &mut Writer) {
+        write_points(w, &self.uris);
+    }
+}
+
+/// CRLDistributionPoints: the URIs of those points that stand for all reasons and the certificate's own issuer.
+fn read_points(reader: &mut Reader<'_>) -> Result<Vec<String>, Asn1Error> {
+    let mut points = reader.sequence()?;
+    let mut uris = Vec::new();
+    while !points.is_empty() {
+        let mut point = points.sequence()?;
+        let names = point.optional_nested(Tag::context_constructed(0))?.map(|mut name| read_full_name(&mut name));
+        let names = names.transpose()?.unwrap_or_default();
+        if point.is_empty() {
+            uris.extend(names.into_iter().filter_map(uri));
+        }
+    }
+    Ok(uris)
+}
+
+fn write_points(w: &mut Writer, uris: &[String]) {
+    w.sequence(|w| {
+        for uri in uris {
+            w.sequence(|w| {
+                w.nested(Tag::context_constructed(0), |w| write_full_name(w, std::slice::from_ref(uri)));
+            });
+        }
+    });
 }
 
 /// DistributionPointName; a name relative to the issuer gives nothing.

@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use serde::{Deserialize, Serialize};
+
 use super::ExtensionType;
 use crate::asn1::{Element, Error as Asn1Error, ErrorKind, Oid, Reader, Tag, Writer};
 use crate::x509::{Name, oid};
@@ -17,7 +19,8 @@ const URI: Tag = Tag::context(6);
 const IP_ADDRESS: Tag = Tag::context(7);
 
 /// One of the many ways to name something (RFC 5280 section 4.2.1.6).
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum GeneralName {
     /// rfc822Name: a mailbox.

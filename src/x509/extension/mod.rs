@@ -8,7 +8,7 @@ mod usage;
 use std::borrow::Cow;
 use std::fmt;
 
-pub use access::{AuthorityInfoAccess, CrlDistributionPoints, OcspNoCheck};
+pub use access::{AuthorityInfoAccess, CrlDistributionPoints, FreshestCrl, OcspNoCheck};
 pub use general_name::{GeneralName, SubjectAlternativeNames};
 pub use identifier::{AuthorityKeyIdentifier, KeyIdentifier, SubjectKeyIdentifier};
 pub use usage::{BasicConstraints, ExtendedKeyUsage, KeyUsage};

@@ -150,6 +150,11 @@ impl Response {
         &self.der
     }
 
+    /// The DER, for sending.
+    pub fn into_der(self) -> Vec<u8> {
+        self.der
+    }
+
     /// Who answers, by his own account.
     pub const fn responder(&self) -> &ResponderId {
         &self.fields.responder
