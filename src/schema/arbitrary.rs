@@ -19,6 +19,7 @@ pub(crate) fn document(table: &Table, u: &mut Unstructured<'_>) -> Result<Dictio
 }
 
 /// A document of one of several schemas, and its type. No type where the choice falls on none, or there is none to choose.
+#[allow(clippy::type_complexity, reason = "a list of names and what they stand for")]
 pub(crate) fn one_of(
     tables: &[(&'static str, fn() -> &'static Table)],
     u: &mut Unstructured<'_>,
