@@ -48,7 +48,7 @@ mod table;
 mod target;
 mod trail;
 
-pub use check::{Described, Difference, Mismatch, What, check};
+pub use check::{Described, Difference, MOST_FOUND, Mismatch, What, check};
 pub use item::Item;
 pub(crate) use json::parse_json;
 pub use json::{JsonError, JsonFault};
