@@ -1,40 +1,45 @@
-//! Reads each of the shapes of `tests/bounds` in two sizes, the second ten times the first, for a program that counts instructions:
-//! `tests/real/instructions.sh`.
+//! Reads one of the shapes of `tests/bounds` once, for a program that counts instructions: `tests/real/instructions.sh`.
 //!
 //! ```text
-//! cargo run --release --example instructions -- [NAME]
+//! cargo run --release --example instructions                       names, one a line
+//! cargo run --release --example instructions -- NAME small|large   reads it; prints the bytes of the input
 //! ```
 //!
-//! Prints one line for each reading, in order: the shape's name and the bytes of its input, tab between them.
+//! The large input is ten times the small one.
 
 #[path = "../tests/bounds/shapes.rs"]
 mod shapes;
 
 use std::process::ExitCode;
 
-use shapes::SHAPES;
+use shapes::{SHAPES, Shape};
 
-/// The larger of the two sizes, unless the reader takes less. Under a profiler a megabyte is much.
+/// The large size, unless the reader takes less. Under a profiler a megabyte is much.
 const LARGE: usize = 1_000_000;
 
 fn main() -> ExitCode {
-    let wanted = std::env::args().nth(1).unwrap_or_default();
-    for shape in SHAPES.iter().filter(|shape| shape.name.contains(&wanted)) {
-        let large = shape.most.min(LARGE);
-        for size in [large / 10, large] {
-            let input = (shape.make)(size);
-            if !one_reading(shape.read, &input) {
-                eprintln!("instructions: {} was refused at {size} bytes", shape.name);
-                return ExitCode::FAILURE;
-            }
-            println!("{}\t{}", shape.name, input.len());
-        }
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [name, size] = arguments.as_slice() else {
+        SHAPES.iter().for_each(|shape| println!("{}", shape.name));
+        return ExitCode::SUCCESS;
+    };
+    let Some(shape) = SHAPES.iter().find(|shape| shape.name == name) else {
+        eprintln!("instructions: there is no shape {name:?}");
+        return ExitCode::FAILURE;
+    };
+    let large = shape.most.min(LARGE);
+    let input = (shape.make)(if size == "small" { large / 10 } else { large });
+    if one_reading(shape, &input) {
+        println!("{}", input.len());
+        ExitCode::SUCCESS
+    } else {
+        eprintln!("instructions: {name} was refused at {} bytes", input.len());
+        ExitCode::FAILURE
     }
-    ExitCode::SUCCESS
 }
 
 /// A function of its own, by whose name a profiler finds it.
 #[inline(never)]
-fn one_reading(read: fn(&[u8]) -> bool, input: &[u8]) -> bool {
-    read(input)
+fn one_reading(shape: &Shape, input: &[u8]) -> bool {
+    (shape.read)(input)
 }

@@ -10,7 +10,7 @@ use crate::plist::{self, Dictionary, Value};
 #[cfg(feature = "profiles")]
 use crate::schema::generated::payload::each_payload;
 use crate::schema::generated::profile::each_enrollment_payload;
-use crate::schema::{Described, Mismatch, Record, Table};
+use crate::schema::{Described, Mismatch, Record, Table, is_bloated};
 
 #[cfg(feature = "profiles")]
 pub use crate::schema::generated::payload::*;
@@ -27,6 +27,9 @@ pub enum Error {
     /// The outermost node is not a dictionary.
     #[error("the profile is {0}, not a dictionary")]
     NotADictionary(&'static str),
+    /// Thousands of payloads with hardly a key in them, which nobody makes but to fill a server's memory.
+    #[error("the profile has {0} payloads and hardly a key in them")]
+    EmptyPayloads(usize),
 }
 
 /// The typed content of a payload: its keys besides those that every payload has.
@@ -197,11 +200,14 @@ impl Profile {
     /// From a property list that was read already.
     ///
     /// # Errors
-    /// [`Error::NotADictionary`] for anything else than a dictionary.
+    /// [`Error::NotADictionary`] for anything else than a dictionary, [`Error::EmptyPayloads`].
     pub fn from_value(value: Value) -> Result<Self, Error> {
         let Value::Dictionary(entries) = value else { return Err(Error::NotADictionary(value.kind())) };
         let mut envelope = ProfileEnvelope::from_dictionary(entries);
         let payloads = envelope.payload_content.as_mut().map(std::mem::take).unwrap_or_default();
+        if is_bloated::<Payload>(payloads.iter().map(Dictionary::len)) {
+            return Err(Error::EmptyPayloads(payloads.len()));
+        }
         Ok(Profile { envelope, payloads: payloads.into_iter().map(Payload::from).collect() })
     }
 

@@ -48,8 +48,9 @@ mod table;
 mod target;
 mod trail;
 
-pub use check::{Described, Difference, Mismatch, What, check};
+pub use check::{Described, Difference, MOST_FOUND, Mismatch, What, check};
 pub use item::Item;
+pub(crate) use item::is_bloated;
 pub(crate) use json::parse_json;
 pub use json::{JsonError, JsonFault};
 pub use record::{Empty, Record, Slot};

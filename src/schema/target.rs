@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::check::{Described, relevant};
+use super::check::{Described, MOST_FOUND, relevant};
 use super::support::{Mode, Support, System, Version};
 use super::table::{Shape, Table};
 use super::trail::Trail;
@@ -81,7 +81,8 @@ impl Target {
     }
 
     /// Every rule of the schema that sending this to the device would break. A key that is allowed only under conditions is
-    /// reported by its own path; the whole document by the path of the part, which is empty or `Command` and the like.
+    /// reported by its own path; the whole document by the path of the part, which is empty or `Command` and the like. Of a
+    /// document that breaks more than [`MOST_FOUND`] rules, as no host's own does, not all are listed.
     pub fn check(&self, document: &dyn Described) -> Vec<Violation> {
         let mut found = Vec::new();
         document.describe(&mut |path, tables, entries| {
@@ -218,6 +219,9 @@ impl<'a> Walk<'a, '_> {
         for said in support.iter().filter(|said| said.systems.contains(self.target.system)) {
             // Where the system does not have it at all, its conditions are of no interest.
             let rules = if said.never { vec![Rule::System] } else { broken(said, self.target) };
+            if self.found.len() > MOST_FOUND {
+                return;
+            }
             self.found.extend(rules.into_iter().map(|rule| Violation { path: self.trail.spell(), rule }));
         }
     }

@@ -129,6 +129,15 @@ fn a_field_beside_a_long_extra_costs_no_more_than_its_length() {
 }
 
 #[test]
+fn of_a_flood_of_differences_the_first_are_listed_and_the_rest_is_told() {
+    let unknown = (0..MANY).map(|at| (at.to_string(), Value::from(1)));
+    let message = ErrorChainItem { extra: Dictionary::from_distinct(unknown.collect()), ..ErrorChainItem::default() };
+    let found = check(&message);
+    assert_eq!(found.len(), MOST_FOUND + 1);
+    assert_eq!(found.last().map(|it| it.to_string()), Some("further places, which are not listed".into()));
+}
+
+#[test]
 fn paths_stay_short_under_long_keys() {
     let long = "k".repeat(1 << 20);
     let unknown = (0..1000).map(|at| (format!("unknown {at}"), Value::from(1)));
