@@ -112,7 +112,7 @@ fn main() {
     check(&rustcrypto);
     let (aws_lc, openssl) = (AwsLc::new(&pkcs8(RA_KEY)), OpenSsl::new(&pkcs8(RA_KEY)));
 
-    println!("medians of {rounds} in turn, µs (OpenSSL {})", openssl::version::version());
+    println!("tenth percentiles of {rounds} in turn, µs (OpenSSL {})", openssl::version::version());
     let [ours, theirs] = in_turn(rounds, || drop(desk.transaction()), || drop(peer.transaction(&desk.request)));
     println!("transaction           mdm-core with AWS-LC {ours:7.1}   OpenSSL CMS {theirs:7.1}   ratio {:.2}", ours / theirs);
     let [whole, floor] = in_turn(rounds, || drop(desk.transaction()), || aws_lc.run());
