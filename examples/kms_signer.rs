@@ -1,16 +1,20 @@
 //! A SCEP server whose private keys are elsewhere: in an HSM, in a KMS. Here "elsewhere" is a child process of this very program, which
-//! makes the keys of CA and RA, keeps them, and does two things for whoever holds the other end of its standard input: it signs, and it
-//! decrypts content keys. The parent, which is the server, never has a private key of its own in memory.
+//! makes the keys of the CA and of its two RAs, one that signs and one that decrypts, keeps them, and does two things for whoever holds the
+//! other end of its standard input: it signs, and it decrypts content keys. The parent, which is the server, never has a private key of its
+//! own in memory.
 //!
 //! ```text
-//! cargo run --example kms_signer
+//! cargo run --example kms_signer                                      a device enrols in memory
+//! cargo run --example kms_signer -- --listen 127.0.0.1:8083 --challenge SECRET     SCEP over HTTP at /scep
 //! ```
+//!
+//! CA and RAs are new with every start. GetCACert hands out the RA that signs, the RA that decrypts, and the CA.
 //!
 //! ```text
 //! parent                                                      child
-//! tbs.algorithm(), tbs.bytes() ───── sign ca … ─────────────► signs
+//! tbs.algorithm(), tbs.bytes() ───── sign ca rsa-sha256 … ──► signs
 //! tbs.complete(signature) ◄───────── octets ─────────────────
-//! received.content_key_request() ─── open ra … ─────────────► decrypts, or substitutes
+//! received.content_key_request() ─── open opener … ─────────► decrypts, or substitutes
 //! received.open_with_key(key) ◄───── octets ─────────────────
 //! ```
 //!
@@ -21,13 +25,27 @@
 use std::collections::HashMap;
 use std::error::Error;
 use std::io::{BufRead, BufReader, Write, stdin, stdout};
+use std::net::SocketAddr;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Arc, Mutex};
 
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, RawQuery, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use clap::Parser;
+use mdm_core::cms;
 use mdm_core::crypto::{
     self, DecryptionKey, KeyKind, KeyTransport, Provider, PublicKey, Random, SignatureAlgorithm, SigningKey, SoftwareKey,
     ToBeSigned,
 };
-use mdm_core::scep::{CaCertificates, Capabilities, Challenge, Peer, Received, Recipient, Refused, Request, client};
+use mdm_core::limits::Limits;
+use mdm_core::scep::{
+    CaCertificates, Capabilities, Capability, Challenge, FailInfo, Operation, Peer, Received, Recipient, Refused, Reply,
+    Request, client, media_type,
+};
 use mdm_core::secret::Secret;
 use mdm_core::time::Timestamp;
 use mdm_core::x509::{
@@ -46,13 +64,31 @@ impl Random for Os {
     }
 }
 
-/// The argument that makes this program the child.
-const SERVICE: &str = "--hold-keys";
-const CHALLENGE: &str = "open sesame";
+/// A SCEP server whose keys are in another process.
+#[derive(Parser)]
+struct Arguments {
+    /// Serve SCEP over HTTP here, at /scep; without it a device enrols in memory.
+    #[arg(long)]
+    listen: Option<SocketAddr>,
+    /// The challenge that devices must know.
+    #[arg(long, default_value = "open sesame")]
+    challenge: String,
+    /// Be the child.
+    #[arg(long, hide = true)]
+    hold_keys: bool,
+}
 
 fn main() -> Result<(), Failure> {
     let provider = Provider::rustcrypto(&Os);
-    if std::env::args().nth(1).as_deref() == Some(SERVICE) { hold_keys(&provider) } else { serve(&provider) }
+    let arguments = Arguments::parse();
+    if arguments.hold_keys {
+        return hold_keys(&provider);
+    }
+    let server = Server::start(Secret::from(arguments.challenge.as_str()), provider)?;
+    match arguments.listen {
+        Some(address) => listen(server, address),
+        None => demonstrate(server, &arguments.challenge),
+    }
 }
 
 // --- the child -------------------------------------------------------------------------------------------------------------------
@@ -60,7 +96,7 @@ fn main() -> Result<(), Failure> {
 /// Answers one line with one line until the input ends. The keys are made here and never written anywhere.
 fn hold_keys(provider: &Provider) -> Result<(), Failure> {
     let mut keys = HashMap::new();
-    for name in ["ca", "ra"] {
+    for name in ["ca", "ra", "opener"] {
         keys.insert(name, provider.load(&provider.generate(KeyKind::Rsa(2048))?)?);
     }
     for line in stdin().lock().lines() {
@@ -78,7 +114,10 @@ fn answer(line: &str, keys: &HashMap<&str, SoftwareKey>, provider: &Provider) ->
     let key = keys.get(name).ok_or("there is no such key")?;
     match verb {
         "public" => Ok(SigningKey::public_key(key).as_der().to_vec()),
-        "sign" => Ok(key.sign(SignatureAlgorithm::RsaSha256, &unhex(word()?)?)?),
+        "sign" => {
+            let algorithm = algorithm_of(word()?)?;
+            Ok(key.sign(algorithm, &unhex(word()?)?)?)
+        }
         "open" => {
             let mut substitute = vec![0; word()?.parse::<usize>()?.min(32)];
             provider.random.fill(&mut substitute)?;
@@ -87,6 +126,18 @@ fn answer(line: &str, keys: &HashMap<&str, SoftwareKey>, provider: &Provider) ->
         }
         _ => Err("verbs are public, sign and open".into()),
     }
+}
+
+/// The names of signature algorithms between the two processes.
+const ALGORITHMS: [(&str, SignatureAlgorithm); 3] = [
+    ("rsa-sha256", SignatureAlgorithm::RsaSha256),
+    ("rsa-sha384", SignatureAlgorithm::RsaSha384),
+    ("rsa-sha512", SignatureAlgorithm::RsaSha512),
+];
+
+fn algorithm_of(name: &str) -> Result<SignatureAlgorithm, Failure> {
+    let found = ALGORITHMS.iter().find(|(known, _)| *known == name).map(|(_, algorithm)| *algorithm);
+    found.ok_or_else(|| "there is no such algorithm".into())
 }
 
 // --- the parent ------------------------------------------------------------------------------------------------------------------
@@ -101,7 +152,7 @@ struct KeyService {
 impl KeyService {
     fn start() -> Result<Self, Failure> {
         let mut command = Command::new(std::env::current_exe()?);
-        let mut child = command.arg(SERVICE).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let mut child = command.arg("--hold-keys").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let from = BufReader::new(child.stdout.take().ok_or("the child has no output")?);
         Ok(KeyService { to: child.stdin.take(), from, child })
     }
@@ -120,10 +171,10 @@ impl KeyService {
 
     /// The two phases of every signature in this program.
     fn sign<T>(&mut self, name: &str, tbs: ToBeSigned<T>) -> Result<T, Failure> {
-        if tbs.algorithm() != SignatureAlgorithm::RsaSha256 {
-            return Err("the service signs with RSA over SHA-256 only".into());
-        }
-        let signature = self.ask(&format!("sign {name} {}", hex(tbs.bytes())))?;
+        // A reply is signed with the digest of its request, which is the client's choice.
+        let algorithm = ALGORITHMS.iter().find(|(_, algorithm)| *algorithm == tbs.algorithm()).map(|(name, _)| *name);
+        let algorithm = algorithm.ok_or("the service signs with RSA over SHA-2 only")?;
+        let signature = self.ask(&format!("sign {name} {algorithm} {}", hex(tbs.bytes())))?;
         Ok(tbs.complete(&signature)?)
     }
 
@@ -134,17 +185,23 @@ impl KeyService {
     }
 }
 
-/// CA and RA, as the parent knows them: certificates.
+/// CA and RAs, as the parent knows them: certificates.
 struct Server {
     ca: Certificate,
+    /// Signs replies.
     ra: Certificate,
+    /// Decrypts requests.
+    opener: Certificate,
+    certificates: CaCertificates,
+    challenge: Secret,
+    provider: Provider,
     keys: KeyService,
 }
 
 impl Server {
-    fn start(provider: &Provider) -> Result<Self, Failure> {
+    fn start(challenge: Secret, provider: Provider) -> Result<Self, Failure> {
         let mut keys = KeyService::start()?;
-        let (ca_key, ra_key) = (keys.public_key("ca")?, keys.public_key("ra")?);
+        let ca_key = keys.public_key("ca")?;
         let extensions =
             Extensions::new().with(&BasicConstraints::authority(Some(0))).with(&(KeyUsage::KEY_CERT_SIGN | KeyUsage::CRL_SIGN));
         let ca = CertificateTemplate {
@@ -156,74 +213,152 @@ impl Server {
             extensions,
             authority_key_identifier: None,
         };
-        let ca = keys.sign("ca", ca.to_be_signed(&ca_key, SignatureAlgorithm::RsaSha256, provider)?)?;
-        let serial = SerialNumber::random(provider.random)?;
-        let mut ra = CertificateTemplate::under(&ca, serial, name("Example RA")?, validity(), ra_key);
-        ra.extensions = Extensions::new().with(&(KeyUsage::DIGITAL_SIGNATURE | KeyUsage::KEY_ENCIPHERMENT));
-        let ra = keys.sign("ca", ra.to_be_signed(ca.public_key(), SignatureAlgorithm::RsaSha256, provider)?)?;
-        Ok(Server { ca, ra, keys })
+        let ca = keys.sign("ca", ca.to_be_signed(&ca_key, SignatureAlgorithm::RsaSha256, &provider)?)?;
+        let mut issue = |key: &str, subject: &str, usage: KeyUsage| -> Result<Certificate, Failure> {
+            let public_key = keys.public_key(key)?;
+            keys.sign("ca", certificate(&ca, name(subject)?, public_key, usage, &provider)?)
+        };
+        let ra = issue("ra", "Example RA", KeyUsage::DIGITAL_SIGNATURE)?;
+        let opener = issue("opener", "Example RA, encryption", KeyUsage::KEY_ENCIPHERMENT)?;
+        let (certificates, warnings) = CaCertificates::for_server(&ra, &opener, vec![ca.clone()])?;
+        warnings.iter().for_each(|warning| println!("warning: {warning}"));
+        Ok(Server { ca, ra, opener, certificates, challenge, provider, keys })
     }
 
-    /// A PKCSReq in, a CertRep out, with three visits to the child: open, sign the certificate, sign the reply.
-    fn answer(&mut self, body: &[u8], provider: &Provider) -> Result<Vec<u8>, Failure> {
-        let reply = match self.decide(body, provider)? {
+    /// A PKCSReq in, a CertRep out, with three visits to the child: open, sign the certificate, sign the reply. What is no request at all gets
+    /// an HTTP status.
+    fn answer(&mut self, body: &[u8]) -> Result<Result<Vec<u8>, u16>, Failure> {
+        let reply = match self.decide(body)? {
             Ok(reply) => reply,
             Err(refused) => {
                 println!("server: refused: {}", refused.error());
-                refused.into_reply().ok_or("not a request that can be answered")?
+                let status = refused.error().http_status();
+                match refused.into_reply() {
+                    Some(reply) => reply,
+                    None => return Ok(Err(status)),
+                }
             }
         };
-        self.keys.sign("ra", reply.to_be_signed(&self.ra)?)
+        Ok(Ok(self.keys.sign("ra", reply.to_be_signed(&self.ra)?)?))
     }
 
-    fn decide(&mut self, body: &[u8], provider: &Provider) -> Result<Result<mdm_core::scep::Reply, Refused>, Failure> {
-        let received = match Received::parse(body, &Peer::apple(), provider) {
+    fn decide(&mut self, body: &[u8]) -> Result<Result<Reply, Refused>, Failure> {
+        let received = match Received::parse(body, &Peer::apple(), &self.provider) {
             Ok(received) => received,
             Err(refused) => return Ok(Err(refused)),
         };
-        let content_key = match received.content_key_request(&self.ra) {
+        let content_key = match received.content_key_request(&self.opener) {
             Ok(wanted) if wanted.algorithm == KeyTransport::RsaPkcs1 => {
-                Secret::new(self.keys.ask(&format!("open ra {} {}", wanted.key_len, hex(wanted.wrapped)))?)
+                Secret::new(self.keys.ask(&format!("open opener {} {}", wanted.key_len, hex(wanted.wrapped)))?)
             }
-            Ok(_) => return Err("the service opens PKCS#1 v1.5 only".into()),
+            Ok(_) => return Ok(Err(received.refused(cms::Error::Algorithm("key transport algorithm").into()))),
             Err(error) => return Ok(Err(received.refused(error))),
         };
         let request = match received.open_with_key(Some(content_key)) {
             Ok(Request::PkcsReq(request)) => request,
-            Ok(other) => return Ok(Ok(other.deny(mdm_core::scep::FailInfo::BadRequest))),
+            Ok(other) => return Ok(Ok(other.deny(FailInfo::BadRequest).because("this server only issues"))),
             Err(refused) => return Ok(Err(refused)),
         };
-        let authorized = match request.authorize(Challenge::Fixed(&Secret::from(CHALLENGE))) {
+        let authorized = match request.authorize(Challenge::Fixed(&self.challenge)) {
             Ok(authorized) => authorized,
             Err(refused) => return Ok(Err(refused)),
         };
-        let serial = SerialNumber::random(provider.random)?;
+        let usage = KeyUsage::DIGITAL_SIGNATURE | KeyUsage::KEY_ENCIPHERMENT;
         let (subject, key) = (authorized.csr().subject().clone(), authorized.csr().public_key().clone());
-        let mut template = CertificateTemplate::under(&self.ca, serial, subject, validity(), key);
-        template.extensions = Extensions::new().with(&(KeyUsage::DIGITAL_SIGNATURE | KeyUsage::KEY_ENCIPHERMENT));
-        let tbs = template.to_be_signed(self.ca.public_key(), SignatureAlgorithm::RsaSha256, provider)?;
-        let certificate = self.keys.sign("ca", tbs)?;
-        Ok(authorized.grant(&certificate))
+        let issued = self.keys.sign("ca", certificate(&self.ca, subject, key, usage, &self.provider)?)?;
+        println!("server: issued {} to {}", issued.serial(), issued.subject());
+        Ok(authorized.grant(&issued))
     }
 }
 
-fn serve(provider: &Provider) -> Result<(), Failure> {
-    let mut server = Server::start(provider)?;
-    println!("the child holds the keys of {} and {}", server.ca.subject(), server.ra.subject());
-    let (certificates, warnings) = CaCertificates::for_server(&server.ra, &server.ra, vec![server.ca.clone()])?;
-    warnings.iter().for_each(|warning| println!("warning: {warning}"));
+/// A certificate under the CA, lacking its signature.
+fn certificate(
+    ca: &Certificate,
+    subject: Name,
+    key: PublicKey,
+    usage: KeyUsage,
+    provider: &Provider,
+) -> Result<ToBeSigned<Certificate>, Failure> {
+    let serial = SerialNumber::random(provider.random)?;
+    let mut template = CertificateTemplate::under(ca, serial, subject, validity(), key);
+    // That it is no authority goes without saying, but not for PyScep.
+    template.extensions = Extensions::new().with(&BasicConstraints::end_entity()).with(&usage);
+    Ok(template.to_be_signed(ca.public_key(), SignatureAlgorithm::RsaSha256, provider)?)
+}
 
-    // A device, whose key is its own affair.
+// --- over HTTP -------------------------------------------------------------------------------------------------------------------
+
+/// One request after the other: there is one pipe to the child.
+type Shared = Arc<Mutex<Server>>;
+
+fn listen(server: Server, address: SocketAddr) -> Result<(), Failure> {
+    print!("{}", server.ca.to_pem());
+    let routes = Router::new()
+        .route("/scep", get(query).post(post))
+        .layer(DefaultBodyLimit::max(Limits::PKI.max_bytes))
+        .with_state(Arc::new(Mutex::new(server)));
+    tokio::runtime::Runtime::new()?.block_on(async {
+        let listener = tokio::net::TcpListener::bind(address).await?;
+        println!("listening on http://{}", listener.local_addr()?);
+        Ok(axum::serve(listener, routes).await?)
+    })
+}
+
+async fn query(State(server): State<Shared>, RawQuery(query): RawQuery) -> Response {
+    match Operation::from_query(&query.unwrap_or_default(), &Limits::PKI) {
+        Ok(Operation::GetCaCaps { .. }) => {
+            // Renewals are not answered here, so they are not offered.
+            let offered = Capabilities::server(&Peer::apple()).iter().filter(|one| *one != Capability::Renewal);
+            let offered = offered.fold(Capabilities::default(), Capabilities::with);
+            ([(header::CONTENT_TYPE, media_type::CAPABILITIES)], offered.to_string()).into_response()
+        }
+        Ok(Operation::GetCaCert { .. }) => match server.lock() {
+            Ok(server) => {
+                let (content_type, body) = server.certificates.to_body();
+                ([(header::CONTENT_TYPE, content_type)], body).into_response()
+            }
+            Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        },
+        Ok(Operation::PkiOperation { message: Some(message) }) => respond(&server, &message),
+        Ok(Operation::PkiOperation { message: None } | Operation::GetNextCaCert { .. }) | Err(_) => {
+            StatusCode::BAD_REQUEST.into_response()
+        }
+    }
+}
+
+async fn post(State(server): State<Shared>, body: Bytes) -> Response {
+    respond(&server, &body)
+}
+
+fn respond(server: &Shared, body: &[u8]) -> Response {
+    let answer = || server.lock().map_err(|_| "another request failed halfway")?.answer(body);
+    match tokio::task::block_in_place(answer) {
+        Ok(Ok(reply)) => ([(header::CONTENT_TYPE, media_type::PKI_MESSAGE)], reply).into_response(),
+        Ok(Err(status)) => StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST).into_response(),
+        Err(error) => {
+            eprintln!("server: {error}");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+// --- in memory -------------------------------------------------------------------------------------------------------------------
+
+/// A device enrols, whose key is its own affair: with a wrong challenge, and with the right one.
+fn demonstrate(mut server: Server, challenge: &str) -> Result<(), Failure> {
+    println!("the child holds the keys of {}, {} and {}", server.ca.subject(), server.ra.subject(), server.opener.subject());
+    let provider = &server.provider.clone();
     let key = provider.load(&provider.generate(KeyKind::Rsa(2048))?)?;
-    for challenge in ["a guess", CHALLENGE] {
-        let trusted = client::Server::new(certificates.clone(), Capabilities::server(&Peer::default()), Peer::default())?;
+    for challenge in ["a guess", challenge] {
+        let capabilities = Capabilities::server(&Peer::default());
+        let trusted = client::Server::new(server.certificates.clone(), capabilities, Peer::default())?;
         let mut csr = CsrTemplate::new(name("iPhone")?, SigningKey::public_key(&key).clone());
         csr.challenge = Some(Secret::from(challenge));
         let csr = csr.to_be_signed(key.algorithm(), provider)?.sign_with(&key)?;
         let signer = client::Enrollment::self_signed(&csr, validity(), provider)?.sign_with(&key)?;
         let enrollment = client::Enrollment::first(csr, signer.clone(), provider)?;
         let (sent, message) = enrollment.request(&trusted, provider)?;
-        let reply = server.answer(&message.sign_with(&key)?, provider)?;
+        let reply = server.answer(&message.sign_with(&key)?)?.map_err(|status| format!("HTTP {status}"))?;
         match sent.receive(&reply, &trusted, provider)? {
             client::Outcome::Granted(granted) => {
                 let issued = granted.open(&Recipient { certificate: &signer, key: &key })?.certificate;

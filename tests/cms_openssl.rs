@@ -20,9 +20,11 @@ use support::{data, key, providers};
 
 const CONTENT: &[u8] = b"What is written here is what OpenSSL reads.\n";
 
+type Test = fn() -> Result<(), Failed>;
+
 fn main() {
     let asked = Command::new("openssl").arg("version").output();
-    let trials: [(&str, fn() -> Result<(), Failed>); 6] = [
+    let trials: [(&str, Test); 6] = [
         ("openssl_verifies_what_is_signed_here", verifies_what_is_signed),
         ("openssl_opens_what_is_sealed_here", opens_what_is_sealed),
         ("openssl_opens_what_is_sealed_to_an_elliptic_curve_key_here", opens_what_is_agreed),

@@ -171,8 +171,15 @@ impl Fields {
 }
 
 fn spans(reader: Option<Reader<'_>>) -> Result<Vec<Range<usize>>, Asn1Error> {
-    let mut found = Vec::new();
-    let Some(mut reader) = reader else { return Ok(found) };
+    let Some(mut reader) = reader else { return Ok(Vec::new()) };
+    // Counted first: a vector that grows takes half as much again, and an element is no more than two octets.
+    let mut counted = reader.clone();
+    let mut count = 0_usize;
+    while !counted.is_empty() {
+        counted.element()?;
+        count = count.saturating_add(1);
+    }
+    let mut found = Vec::with_capacity(count);
     while !reader.is_empty() {
         found.push(span(reader.element()?));
     }

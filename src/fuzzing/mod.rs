@@ -21,12 +21,18 @@
 //! [`reshape`] lets plain bytes get past the lengths of DER: it reads the first bytes of its input as instructions of what to change
 //! in the structure of the rest.
 
-#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a broken promise is a panic here, and nowhere else")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a broken promise is a panic here, and nowhere else"
+)]
 
 mod messages;
 mod pki;
 mod queue;
 mod reshape;
+mod services;
 mod tenants;
 
 pub use reshape::reshape;
@@ -61,6 +67,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("scep_client", pki::scep_client),
     ("scep_query", pki::scep_query),
     ("scep_server", pki::scep_server),
+    ("services", services::services),
     ("signed_data", pki::signed_data),
     ("status_report", messages::status_report),
     ("tenants", tenants::tenants),

@@ -160,7 +160,7 @@ impl Enrollment {
         let identity_uuid = uuid(identity);
         let mut profile = Profile::new(&self.identifier, uuid(whole)).named(&self.display_name);
         profile.envelope.payload_organization.clone_from(&self.organization);
-        profile = profile.with(Payload::new(&self.scep.payload(), under("scep"), &identity_uuid).named("Identity"));
+        profile = profile.with(Payload::new(&SCEP::from(&self.scep), under("scep"), &identity_uuid).named("Identity"));
         for (at, der) in self.trusted_roots.iter().enumerate() {
             let root = CertificateRoot { payload_content: Some(der.clone()), ..CertificateRoot::default() };
             profile = profile.with(Payload::new(&root, under(&format!("root.{at}")), nth(management, at)).named("Authority"));
@@ -197,22 +197,22 @@ fn nth(mut entropy: [u8; 16], at: usize) -> String {
     uuid(entropy)
 }
 
-impl ScepIdentity {
+impl From<&ScepIdentity> for SCEP {
     /// The payload, for an enrollment profile or any other.
-    pub fn payload(&self) -> SCEP {
-        let ScepOptions { alternative_names, key_usage, retries, retry_delay, extractable, all_apps } = &self.options;
+    fn from(identity: &ScepIdentity) -> Self {
+        let ScepOptions { alternative_names, key_usage, retries, retry_delay, extractable, all_apps } = &identity.options;
         let has_names = *alternative_names != SCEPSubjectAltName::default();
         let pair = |(kind, value): &(String, String)| vec![vec![kind.clone(), value.clone()]];
         SCEP {
             payload_content: Some(SCEPPayloadContent {
-                url: Some(self.url.clone()),
-                name: self.name.clone(),
-                challenge: self.challenge.clone(),
-                subject: Some(self.subject.iter().map(pair).collect()),
-                keysize: Some(self.key_size),
+                url: Some(identity.url.clone()),
+                name: identity.name.clone(),
+                challenge: identity.challenge.clone(),
+                subject: Some(identity.subject.iter().map(pair).collect()),
+                keysize: Some(identity.key_size),
                 key_type: Some("RSA".into()),
                 key_usage: Some(*key_usage),
-                ca_fingerprint: self.ca_fingerprint.clone(),
+                ca_fingerprint: identity.ca_fingerprint.clone(),
                 retries: *retries,
                 retry_delay: *retry_delay,
                 subject_alt_name: has_names.then(|| alternative_names.clone()),

@@ -13,7 +13,7 @@ use mdm_core::command::{Command, InstalledApplicationList, Report};
 use mdm_core::keystore::EncryptedPrivateKey;
 use mdm_core::limits::Limits;
 use mdm_core::plist;
-use mdm_core::profile::Profile;
+use mdm_core::profile::{self, Profile};
 use mdm_core::push::{Answer, SignedRequest};
 use mdm_core::scep::{CaCertificates, Capabilities, Operation, Peer, PkiMessage};
 use mdm_core::time::Timestamp;
@@ -92,7 +92,7 @@ pub const SHAPES: &[Shape] = &[
         name: "profile: empty payloads",
         most: 7 * 600_000,
         make: |bytes| [b"<dict><key>PayloadContent</key>".as_slice(), &array(bytes, "<dict/>"), b"</dict>"].concat(),
-        read: |input| Profile::parse(input, &Limits::MESSAGE).is_ok(),
+        read: |input| matches!(Profile::parse(input, &Limits::MESSAGE), Err(profile::Error::EmptyPayloads(_))),
     },
     Shape { name: "asn1: definite", most: 2_000_000, make: |bytes| many(bytes, &[5, 0]), read: to_der },
     Shape {

@@ -6,6 +6,7 @@ use mdm_core::external::{
     AlternativeName, ChallengeSource, Error, KeySize, KeyUses, Route, ScepAuthority, ScepAuthorityEffect, ScepSettings,
 };
 use mdm_core::keystore;
+use mdm_core::profile::SCEP;
 use mdm_core::record::{Record, ReplayError};
 use mdm_core::scep::{CaCertificates, Capabilities, Operation, Peer, ndes};
 use mdm_core::secret::Secret;
@@ -52,7 +53,7 @@ fn misuse(settings: ScepSettings) -> &'static str {
 #[test]
 fn the_payload_has_every_parameter() {
     let identity = settings().identity(Route::Direct, None, None, fill).unwrap();
-    let content = identity.payload().payload_content.unwrap();
+    let content = SCEP::from(&identity).payload_content.unwrap();
     assert_eq!(content.url.as_deref(), Some("http://scep.example.com/ca/pkiclient.exe"));
     assert_eq!(content.name.as_deref(), Some("Wi-Fi CA"));
     let subject = vec![vec![vec!["O".to_owned(), "Example".to_owned()]], vec![vec!["CN".to_owned(), "U-1".to_owned()]]];
@@ -70,7 +71,7 @@ fn the_payload_has_every_parameter() {
     assert_eq!((names.rfc822_name, names.uniform_resource_identifier), (None, None));
     let both =
         ScepSettings { key_uses: KeyUses { signing: true, encryption: true }, alternative_names: Vec::new(), ..settings() };
-    let content = both.identity(Route::Direct, None, None, fill).unwrap().payload().payload_content.unwrap();
+    let content = SCEP::from(&both.identity(Route::Direct, None, None, fill).unwrap()).payload_content.unwrap();
     assert_eq!((content.key_usage, content.subject_alt_name), (Some(5), None));
     let encryption = ScepSettings { key_uses: KeyUses { signing: false, encryption: true }, ..settings() };
     assert_eq!(encryption.identity(Route::Direct, None, None, fill).unwrap().options.key_usage, 4);

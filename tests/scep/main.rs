@@ -62,7 +62,7 @@
 //! | a chain when there is no RA | Apple aborts | never made | `client::an_answer_to_get_ca_cert_is_read_whatever_its_label` |
 //! | no subject in the request | Apple profiles | always read | `quirks::a_request_without_a_subject_is_read` |
 //! | a renewal as PKCSReq | sscep | `PkcsReq::into_renewal` | `server::an_older_client_renews_with_a_first_request` |
-//! | an RA that may sign is no recipient, so the CA is | PyScep | a certificate for encryption alone: `CaCertificates::for_server` | `quirks::a_ca_that_does_everything_itself_is_warned_of` |
+//! | an RA that may sign, or has no basicConstraints, is no recipient, so the CA is | PyScep | a certificate for encryption alone: `CaCertificates::for_server` | `quirks::a_ca_that_does_everything_itself_is_warned_of` |
 //! | AES advertised and not read | old NDES | `Server::with_cipher` | `quirks::a_cipher_that_works_is_forced_where_what_is_advertised_does_not` |
 //!
 //! # What others fell to

@@ -137,6 +137,30 @@ pub enum Issuance {
 /// Refused
 /// ```
 ///
+/// ```no_run
+/// # use mdm_core::scep::{PkcsReq, Refused, Reply, intune::{Call, Intune}};
+/// # use mdm_core::x509::{Certificate, ProvenCsr};
+/// # type Fail = Box<dyn std::error::Error>;
+/// fn decide(
+///     request: PkcsReq,
+///     intune: &Intune,
+///     call: Call<'_>,
+///     send: impl Fn(http::Request<Vec<u8>>) -> http::Response<Vec<u8>>,
+///     issue: impl Fn(&ProvenCsr) -> Certificate,
+/// ) -> Result<Result<Reply, Refused>, Fail> {
+///     let awaiting = match request.ask() {
+///         Ok(awaiting) => awaiting,
+///         Err(refused) => return Ok(Err(refused)),
+///     };
+///     let answer = send(intune.validate(awaiting.question(), call)?);
+///     let decision = intune.decision(awaiting.question(), &answer)?; // store it with its question, for the notification
+///     Ok(awaiting.decided(&decision).and_then(|authorized| {
+///         let certificate = issue(authorized.csr());
+///         authorized.grant(&certificate)
+///     }))
+/// }
+/// ```
+///
 /// The question leaves the host as a message of [`intune`](super::intune) or [`smallstep`](super::smallstep), or in whatever way the host has,
 /// and comes back as a [`Decision`] about this very question.
 #[derive(Debug)]
