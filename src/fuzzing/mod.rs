@@ -21,7 +21,12 @@
 //! [`reshape`] lets plain bytes get past the lengths of DER: it reads the first bytes of its input as instructions of what to change
 //! in the structure of the rest.
 
-#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a broken promise is a panic here, and nowhere else")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a broken promise is a panic here, and nowhere else"
+)]
 
 mod messages;
 mod pki;

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use crate::checkin::{Authenticate, CheckIn, TokenUpdate};
 use crate::command::{Command, DeviceInformation, Report, ReportEnvelope, Status};
 use crate::enrollment::{
-    CommandState, Contact, Effect, Enrollment, Event, Fingerprint, Identity, Patience, QueueEvent, QueuedCommand, Reply, Schedule,
+    CommandState, Contact, Effect, Enrollment, Event, Fingerprint, Identity, Patience, QueueEvent, QueuedCommand, Reply,
+    Schedule,
 };
 use crate::id::{CommandUuid, TenantId};
 use crate::limits::Limits;
@@ -153,11 +154,15 @@ impl World {
     fn message(&mut self, status: Status, uuid: Option<&str>) -> Option<String> {
         let current = uuid.map(|uuid| self.rows[uuid].0.clone());
         let not_now = status == Status::NOT_NOW;
-        let exchange = self.record.report(&report(status, uuid), current.as_ref(), &self.door.contact(), self.now).expect("the model says so");
+        let exchange = self
+            .record
+            .report(&report(status, uuid), current.as_ref(), &self.door.contact(), self.now)
+            .expect("the model says so");
         let mut open: Vec<_> = self.rows.values().map(|(row, _)| row).filter(|row| row.state().is_open()).cloned().collect();
         open.sort_by_key(|row| row.rank().to_bytes());
         let outcome = exchange.next(&open, self.now);
-        let revision = self.record.revision().get() + u64::try_from(outcome.enrollment.events.len()).expect("the model says so");
+        let revision =
+            self.record.revision().get() + u64::try_from(outcome.enrollment.events.len()).expect("the model says so");
         assert_eq!(outcome.enrollment.record.revision().get(), revision);
         self.record = outcome.enrollment.record;
         self.events.extend(outcome.enrollment.events);

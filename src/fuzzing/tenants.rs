@@ -10,7 +10,8 @@ use crate::crypto::{KeyKind, SigningKey};
 use crate::enrollment::{Contact, Effect, Enrollment, Error, Fingerprint, Identity, Outcome, TokenHolder};
 use crate::id::{EnrollmentId, TenantId};
 use crate::push::{
-    Answer, Binding, Complaint, Descent, Environment, PushCertificate, Refused, RetryPolicy, Topic, Verdict, Waking, WakingState,
+    Answer, Binding, Complaint, Descent, Environment, PushCertificate, Refused, RetryPolicy, Topic, Verdict, Waking,
+    WakingState,
 };
 use crate::record::{Change, Record};
 use crate::time::Timestamp;
@@ -79,7 +80,8 @@ impl World {
     fn say(&self, device: usize, message: &CheckIn, door: usize, holder: Option<usize>) -> Result<Outcome, Error> {
         let seed = u8::try_from(device).expect("few devices");
         let identity = Identity::new(Fingerprint::from_bytes([seed; 32]), Standing::InForce);
-        let holder = holder.and_then(|holder| self.devices[holder].record.as_ref()).map(|record| (record.tenant(), record.id()));
+        let holder =
+            holder.and_then(|holder| self.devices[holder].record.as_ref()).map(|record| (record.tenant(), record.id()));
         let holder = holder.map(|(tenant, enrollment)| TokenHolder { tenant, enrollment });
         let topics = std::slice::from_ref(&self.topics[door]);
         let contact = Contact::new(&self.tenants[door], topics, identity).token_held_by(holder);
@@ -122,7 +124,8 @@ impl World {
     }
 
     fn token_update(&mut self, device: usize, with: u8) {
-        let (token, door) = (with % 4, if with & 0x80 == 0 { self.devices[device].tenant } else { 1 - self.devices[device].tenant });
+        let (token, door) =
+            (with % 4, if with & 0x80 == 0 { self.devices[device].tenant } else { 1 - self.devices[device].tenant });
         let holder = self.holders.get(&token).copied();
         let result = self.say(device, &update(device, door, token), door, holder);
         let live = self.devices[device].record.as_ref().is_some_and(|record| record.state().is_live());
@@ -185,7 +188,8 @@ impl World {
         let Some((taken, attempt)) = waking.take(self.now) else { return };
         assert!(taken.record.take(self.now).is_none(), "one push at a time");
         let tenant = self.devices[device].tenant;
-        let Some(wake) = self.binding(device).and_then(|binding| binding.wake(&self.certificates[tenant], self.now).ok()) else {
+        let Some(wake) = self.binding(device).and_then(|binding| binding.wake(&self.certificates[tenant], self.now).ok())
+        else {
             return;
         };
         let (status, body) = ANSWERS[usize::from(with) % ANSWERS.len()];
