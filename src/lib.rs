@@ -17,6 +17,7 @@ pub mod hex;
 pub mod secret;
 pub mod time;
 pub mod id;
+pub mod web;
 pub mod asn1;
 pub mod crypto;
 pub mod record;
@@ -36,6 +37,7 @@ pub mod declaration;
 pub mod ade;
 // Decide: records in, events and effects out.
 pub mod ca;
+pub mod external;
 pub mod push;
 pub mod enrollment;
 // For fuzzers: what must hold for any bytes.

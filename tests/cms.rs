@@ -14,7 +14,7 @@ use mdm_core::crypto::{
 use mdm_core::limits::Limits;
 use mdm_core::secret::Secret;
 use mdm_core::time::Timestamp;
-use mdm_core::x509::Certificate;
+use mdm_core::x509::{Certificate, CertificateTemplate, SerialNumber};
 
 mod support;
 use support::{data, providers};
@@ -37,19 +37,19 @@ fn enveloped(file: &str) -> EnvelopedData {
     EnvelopedData::parse(&data(&format!("cms/{file}")), &Limits::PKI).unwrap()
 }
 
-const STRICT: SignaturePolicy =
-    SignaturePolicy { legacy: Legacy::NONE, without_signed_attributes: false, unsorted_attributes: false };
+const STRICT: SignaturePolicy = SignaturePolicy {
+    legacy: Legacy::NONE,
+    without_signed_attributes: false,
+    unsorted_attributes: false,
+    missing_content_type: false,
+};
 
 #[test]
 fn the_default_forgives_nothing() {
     assert_eq!(SignaturePolicy::default(), STRICT);
 }
 
-const SHA1: SignaturePolicy = SignaturePolicy {
-    legacy: Legacy { sha1: true, ..Legacy::NONE },
-    without_signed_attributes: false,
-    unsorted_attributes: false,
-};
+const SHA1: SignaturePolicy = SignaturePolicy { legacy: Legacy { sha1: true, ..Legacy::NONE }, ..STRICT };
 
 #[test]
 fn what_openssl_signed_is_verified() {
@@ -277,6 +277,8 @@ fn an_attribute_twice_or_missing_or_with_two_values_is_refused() {
         assert_eq!(verify(vec![content_type.clone(), digest.clone(), other.clone()]), Ok(()));
         assert_eq!(verify(vec![content_type.clone()]), Err(Error::AttributeMissing("messageDigest")));
         assert_eq!(verify(vec![digest.clone()]), Err(Error::AttributeMissing("contentType")));
+        let tolerant = SignaturePolicy { missing_content_type: true, ..STRICT };
+        assert_eq!(as_sent(vec![digest.clone()]).verify(&provider, &tolerant), Ok(()));
         for twice in [&content_type, &digest, &other] {
             let attributes = vec![content_type.clone(), digest.clone(), other.clone(), twice.clone()];
             assert!(matches!(verify(attributes), Err(Error::AttributeRepeated(_))));
@@ -334,6 +336,12 @@ fn an_envelope_for_somebody_else_stays_shut() {
         let open = |file, policy| enveloped(file).open(&other, &key, &provider, &policy);
         assert_eq!(open("aes128.der", OpeningPolicy::default()), Err(Error::NoRecipient));
         assert_eq!(open("ecdh.der", OpeningPolicy::default()), Err(Error::NoRecipient));
+        let guessed = open("ecdh.der", OpeningPolicy { misnamed_recipient: true, ..OpeningPolicy::default() });
+        assert_eq!(guessed, Err(Error::Algorithm("key agreement algorithm")), "an RSA key agrees with nobody");
+        let misnamed = OpeningPolicy { misnamed_recipient: true, ..OpeningPolicy::default() };
+        let (ec, ec_key) = (certificate("ec"), self::key(&provider, "ec"));
+        let guessed = enveloped("aes128.der").open(&ec, &ec_key, &provider, &misnamed);
+        assert_eq!(guessed, Err(Error::Algorithm("key transport algorithm")), "and no other decrypts");
         let tolerant = OpeningPolicy { misnamed_recipient: true, ..OpeningPolicy::default() };
         // Taken for ours since it is alone, and then not ours: no other error than any that fails to open.
         assert_eq!(open("aes128.der", tolerant), Err(Error::Unopened));
@@ -346,9 +354,147 @@ fn an_envelope_for_somebody_else_stays_shut() {
 
 #[test]
 fn recipients_of_other_kinds_are_told() {
-    let envelope = enveloped("ecdh.der");
-    let kinds: Vec<_> = envelope.recipients().collect();
-    assert!(matches!(kinds.as_slice(), [RecipientInfo::Unsupported(_)]), "{kinds:?}");
+    let envelope = enveloped("mixed.der");
+    let mut kinds: Vec<_> = envelope
+        .recipients()
+        .map(|recipient| match recipient {
+            RecipientInfo::KeyTransport { id, .. } if id.names(&certificate("rsa")) => "RSA",
+            RecipientInfo::KeyAgreement { id, known: true, wrapped } if id.names(&certificate("ec")) && wrapped.len() == 24 => {
+                "EC"
+            }
+            RecipientInfo::Password { iterations: 2048 } => "password",
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    kinds.sort_unstable();
+    assert_eq!(kinds, ["EC", "RSA", "password"]);
+}
+
+#[test]
+fn what_openssl_sealed_to_an_elliptic_curve_key_is_opened() {
+    for (name, provider) in providers() {
+        let (certificate, key) = (certificate("ec"), key(&provider, "ec"));
+        for (file, cipher) in [
+            ("ecdh.der", ContentCipher::Aes128Cbc),
+            ("ecdh-sha256.der", ContentCipher::Aes128Cbc),
+            ("ecdh-keyid.der", ContentCipher::Aes192Cbc),
+            ("ecdh-aes256.der", ContentCipher::Aes256Cbc),
+            ("gcm-ecdh.der", ContentCipher::Aes256Gcm),
+            ("mixed.der", ContentCipher::Aes128Cbc),
+        ] {
+            // OpenSSL names a subject key identifier, which our certificate has too.
+            let envelope = enveloped(file);
+            assert_eq!(envelope.cipher(), Some(cipher), "{file}");
+            let opened = envelope.open(&certificate, &key, &provider, &OpeningPolicy::default());
+            assert_eq!(opened.as_ref().map(Secret::expose), Ok(CONTENT), "{name} {file}");
+        }
+    }
+}
+
+#[test]
+fn what_openssl_authenticated_is_opened_and_nothing_else() {
+    for (name, provider) in providers() {
+        let (certificate, key) = (certificate("rsa"), key(&provider, "rsa"));
+        for (file, cipher) in [
+            ("gcm-aes128.der", ContentCipher::Aes128Gcm),
+            ("gcm-aes192.der", ContentCipher::Aes192Gcm),
+            ("gcm-aes256-stream.ber", ContentCipher::Aes256Gcm),
+        ] {
+            let envelope = enveloped(file);
+            assert!(envelope.is_authenticated() && envelope.cipher() == Some(cipher), "{file}");
+            let opened = envelope.open(&certificate, &key, &provider, &OpeningPolicy::default());
+            assert_eq!(opened.as_ref().map(Secret::expose), Ok(CONTENT), "{name} {file}");
+        }
+        // Authenticated is the content, by an authenticator that stands at the end.
+        let der = data("cms/gcm-aes128.der");
+        for at in der.len() - 16 - 2 - CONTENT.len()..der.len() {
+            let mut damaged = der.clone();
+            damaged[at] ^= 1;
+            let Ok(envelope) = EnvelopedData::parse(&damaged, &Limits::PKI) else { continue };
+            let opened = envelope.open(&certificate, &key, &provider, &OpeningPolicy::default());
+            assert_eq!(opened, Err(Error::Unopened), "{name} byte {at}");
+        }
+    }
+}
+
+/// The kind of an envelope and its cipher belong together: what was authenticated must not be read as what was not.
+#[test]
+fn an_authenticated_content_is_not_taken_for_one_that_is_not() {
+    let (_, provider) = providers().remove(0);
+    let gcm = data("cms/gcm-aes128.der");
+    let cbc = data("cms/aes128.der");
+    let renamed = |der: &[u8], from: ContentCipher, to: ContentCipher| {
+        let mut der = der.to_vec();
+        let at = der.windows(9).position(|window| window == from.oid().content()).unwrap();
+        der[at..at + 9].copy_from_slice(to.oid().content());
+        EnvelopedData::parse(&der, &Limits::PKI)
+    };
+    let (certificate, key) = (certificate("rsa"), key(&provider, "rsa"));
+    for envelope in [
+        renamed(&gcm, ContentCipher::Aes128Gcm, ContentCipher::Aes128Cbc),
+        renamed(&cbc, ContentCipher::Aes128Cbc, ContentCipher::Aes128Gcm),
+    ] {
+        let envelope = envelope.unwrap();
+        assert_eq!(envelope.cipher(), None);
+        let opened = envelope.open(&certificate, &key, &provider, &OpeningPolicy::default());
+        assert_eq!(opened, Err(Error::Algorithm("content cipher")));
+    }
+}
+
+#[test]
+fn an_elliptic_curve_key_elsewhere_opens_in_two_halves() {
+    for (_, provider) in providers() {
+        let envelope = enveloped("ecdh-sha256.der");
+        let policy = OpeningPolicy::default();
+        let request = envelope.agreement_request(&certificate("ec"), &policy).unwrap();
+        assert_eq!((request.point.len(), request.point[0]), (65, 4));
+        let shared = key(&provider, "ec").agree(request.point).unwrap();
+        let content_key = request.content_key(&shared, &provider);
+        assert_eq!(envelope.open_with_key(content_key, &provider).unwrap().expose(), CONTENT);
+        assert_eq!(request.content_key(&Secret::new(vec![0; 32]), &provider), None);
+        assert_eq!(envelope.open_with_key(None, &provider), Err(Error::Unopened));
+        assert_eq!(envelope.content_key_request(&certificate("ec"), &policy), Err(Error::Algorithm("key transport algorithm")));
+        let refused = enveloped("aes128.der").agreement_request(&certificate("rsa"), &policy).unwrap_err();
+        assert_eq!(refused, Error::Algorithm("key agreement algorithm"));
+    }
+}
+
+/// A point off the curve, and one that is none at all: the sender's doing, told to nobody.
+#[test]
+fn a_point_that_is_none_of_the_curve_does_not_open_and_gives_nothing_away() {
+    for (name, provider) in providers() {
+        let der = data("cms/ecdh-sha256.der");
+        let at = der.windows(4).position(|window| window == [0x03, 0x42, 0x00, 0x04]).unwrap() + 3;
+        let (certificate, key) = (certificate("ec"), key(&provider, "ec"));
+        for (what, octet, value) in
+            [("off the curve", at + 40, 0x55_u8), ("compressed", at, 0x02), ("hybrid", at, 0x06), ("infinity", at, 0x00)]
+        {
+            let mut damaged = der.clone();
+            damaged[octet] = if octet == at { value } else { damaged[octet] ^ value };
+            let envelope = EnvelopedData::parse(&damaged, &Limits::PKI).unwrap();
+            let opened = envelope.open(&certificate, &key, &provider, &OpeningPolicy::default());
+            assert_eq!(opened, Err(Error::Unopened), "{name}: {what}");
+        }
+    }
+}
+
+#[test]
+fn any_flipped_bit_of_an_agreement_is_an_error_or_changes_nothing() {
+    let (_, provider) = providers().remove(0);
+    let (certificate, key) = (certificate("ec"), key(&provider, "ec"));
+    for file in ["gcm-ecdh.der", "ecdh-keyid.der"] {
+        let der = data(&format!("cms/{file}"));
+        for at in 0..der.len() {
+            let mut damaged = der.clone();
+            damaged[at] ^= 1 << (at % 8);
+            if let Ok(envelope) = EnvelopedData::parse(&damaged, &Limits::PKI)
+                && let Ok(opened) = envelope.open(&certificate, &key, &provider, &OpeningPolicy::default())
+                && file == "gcm-ecdh.der"
+            {
+                assert_eq!(opened.expose(), CONTENT, "byte {at}");
+            }
+        }
+    }
 }
 
 #[test]
@@ -357,7 +503,23 @@ fn what_is_sealed_here_is_opened_here_by_each_recipient() {
     let policy = OpeningPolicy { legacy, ..OpeningPolicy::default() };
     for (name, provider) in providers() {
         let (rsa, other) = (certificate("rsa"), certificate("other"));
-        for cipher in [ContentCipher::Aes128Cbc, ContentCipher::Aes256Cbc, ContentCipher::TripleDesCbc, ContentCipher::DesCbc] {
+        for cipher in [
+            ContentCipher::Aes128Cbc,
+            ContentCipher::Aes256Cbc,
+            ContentCipher::TripleDesCbc,
+            ContentCipher::DesCbc,
+            ContentCipher::Aes128Gcm,
+            ContentCipher::Aes192Gcm,
+            ContentCipher::Aes256Gcm,
+        ] {
+            let ec = certificate("ec");
+            let sealed = seal(CONTENT, &[&ec, &rsa], cipher, KeyTransport::RsaPkcs1, &provider).unwrap();
+            let envelope = EnvelopedData::parse(&sealed, &Limits::PKI).unwrap();
+            assert_eq!(envelope.is_authenticated(), cipher.is_authenticated());
+            for (certificate, key) in [(&rsa, key(&provider, "rsa")), (&ec, key(&provider, "ec"))] {
+                let opened = envelope.open(certificate, &key, &provider, &policy);
+                assert_eq!(opened.as_ref().map(Secret::expose), Ok(CONTENT), "{name} {cipher:?}");
+            }
             for transport in [KeyTransport::RsaPkcs1, KeyTransport::RsaOaepSha1, KeyTransport::RsaOaepSha256] {
                 let sealed = seal(CONTENT, &[&rsa, &other], cipher, transport, &provider).unwrap();
                 let envelope = EnvelopedData::parse(&sealed, &Limits::PKI).unwrap();
@@ -367,9 +529,34 @@ fn what_is_sealed_here_is_opened_here_by_each_recipient() {
                 }
             }
         }
-        let refused = seal(CONTENT, &[&certificate("ec")], ContentCipher::Aes128Cbc, KeyTransport::RsaPkcs1, &provider);
+        let refused =
+            seal(CONTENT, &[&p384_certificate(&provider)], ContentCipher::Aes128Cbc, KeyTransport::RsaPkcs1, &provider);
         assert_eq!(refused, Err(Error::Crypto(crypto::Error::Key)));
     }
+}
+
+/// A certificate with a key that neither decrypts nor agrees here.
+fn p384_certificate(provider: &Provider) -> Certificate {
+    let point: Vec<u8> = [4].into_iter().chain([1; 96]).collect();
+    let spki = Writer::build(|w| {
+        w.sequence(|w| {
+            w.sequence(|w| {
+                w.oid(Oid::from_content(&[0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x02, 0x01]));
+                w.oid(Oid::from_content(&[0x2B, 0x81, 0x04, 0x00, 0x22]));
+            });
+            w.bit_string(&point);
+        });
+    });
+    let issuer = certificate("ec");
+    let template = CertificateTemplate::under(
+        &issuer,
+        SerialNumber::random(provider.random).unwrap(),
+        issuer.subject().clone(),
+        issuer.validity(),
+        crypto::PublicKey::from_der(&spki).unwrap(),
+    );
+    let signed = template.to_be_signed(issuer.public_key(), crypto::SignatureAlgorithm::EcdsaSha256, provider).unwrap();
+    signed.sign_with(&key(provider, "ec")).unwrap()
 }
 
 #[test]
@@ -394,7 +581,7 @@ fn what_is_sealed_under_a_password_here_is_opened_here() {
     let password = Secret::from("a longer challenge than most");
     for (name, provider) in providers() {
         for cipher in
-            [ContentCipher::Aes128Cbc, ContentCipher::Aes192Cbc, ContentCipher::Aes256Cbc, ContentCipher::TripleDesCbc]
+            [ContentCipher::Aes128Cbc, ContentCipher::Aes192Cbc, ContentCipher::Aes256Gcm, ContentCipher::TripleDesCbc]
         {
             let sealed = seal_with_password(CONTENT, &password, cipher, &provider).unwrap();
             let envelope = EnvelopedData::parse(&sealed, &Limits::PKI).unwrap();
@@ -522,7 +709,9 @@ fn truncated_anywhere_is_an_error() {
             assert!(matches!(SignedData::parse(&bytes[..end], &Limits::PKI), Err(Error::Malformed(_))), "{file} {end}");
         }
     }
-    for file in ["aes128.der", "aes256-stream.ber", "ecdh.der", "password.der"] {
+    for file in
+        ["aes128.der", "aes256-stream.ber", "ecdh.der", "password.der", "gcm-ecdh.der", "gcm-aes256-stream.ber", "mixed.der"]
+    {
         let bytes = data(&format!("cms/{file}"));
         for end in 0..bytes.len() {
             assert!(EnvelopedData::parse(&bytes[..end], &Limits::PKI).is_err(), "{file} {end}");

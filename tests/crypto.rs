@@ -2,8 +2,8 @@
 #![cfg(any(feature = "rustcrypto", feature = "aws-lc-rs"))]
 
 use mdm_core::crypto::{
-    CbcCiphers, ContentCipher, ContentCiphers, DecryptionKey, DigestAlgorithm, Digests, Error, KeyKind, KeyTransport, Provider,
-    PublicKey, PublicKeyKind, Random, ShaDigests, SignatureAlgorithm, SigningKey, SoftwareKey,
+    BlockCiphers, ContentCipher, ContentCiphers, DecryptionKey, DigestAlgorithm, Digests, Error, KeyKind, KeyTransport,
+    Provider, PublicKey, PublicKeyKind, Random, ShaDigests, SignatureAlgorithm, SigningKey, SoftwareKey,
 };
 use mdm_core::secret::Secret;
 
@@ -178,6 +178,32 @@ fn keys_that_do_not_verify_are_told_from_algorithms_that_do_not_fit() {
         assert_eq!(verify(SignatureAlgorithm::EcdsaSha256, &public("ed25519.pub")), Error::Key, "{who}");
         assert_eq!(verify(SignatureAlgorithm::EcdsaSha256, &public("rsa2048.pub")), Error::Algorithm, "{who}");
         assert_eq!(verify(SignatureAlgorithm::RsaSha256, &public("p256.pub")), Error::Algorithm, "{who}");
+    }
+}
+
+#[test]
+fn providers_agree_with_each_other_upon_the_same_secret() {
+    let point = |key: &PublicKey| key.key_bits().to_vec();
+    for (who, sender, recipient) in pairs() {
+        let key = key(&recipient, "p256");
+        let (ephemeral, shared) = sender.wrapping.agree(SigningKey::public_key(&key), sender.random).unwrap();
+        assert_eq!((ephemeral.len(), shared.len()), (65, 32), "{who}");
+        assert_eq!(key.agree(&ephemeral), Ok(shared), "{who}");
+        let (again, _) = sender.wrapping.agree(SigningKey::public_key(&key), sender.random).unwrap();
+        assert_ne!(again, ephemeral, "{who}: a key pair for each time");
+        for name in ["rsa2048.pub", "p384.pub", "ed25519.pub"] {
+            assert_eq!(sender.wrapping.agree(&public(name), sender.random), Err(Error::Key), "{who} {name}");
+        }
+        let off_curve = [&[4][..], &[1; 64]].concat();
+        let compressed = [&[2][..], &ephemeral[1..33]].concat();
+        for bad in [&[][..], &[0], &[4], &off_curve, &compressed, &ephemeral[..64], &point(&public("p384.pub"))] {
+            assert_eq!(key.agree(bad), Err(Error::Failed), "{who}");
+        }
+        assert_eq!(sender.wrapping.agree(&PublicKey::from_p256(&off_curve).unwrap(), sender.random), Err(Error::Key), "{who}");
+    }
+    for (who, provider) in providers() {
+        let point = point(&public("p256.pub"));
+        assert_eq!(DecryptionKey::agree(&key(&provider, "rsa2048"), &point), Err(Error::Key), "{who}");
     }
 }
 
@@ -472,7 +498,7 @@ fn cipher_input(cipher: ContentCipher) -> (Secret, Vec<u8>) {
 
 fn ciphers() -> Vec<&'static dyn ContentCiphers> {
     let mut all: Vec<&'static dyn ContentCiphers> = providers().into_iter().map(|(_, provider)| provider.ciphers).collect();
-    all.push(&CbcCiphers);
+    all.push(&BlockCiphers);
     all
 }
 

@@ -2,6 +2,7 @@
 
 use mdm_core::asn1::{Oid, Reader, Tag};
 use mdm_core::crypto::{DigestAlgorithm, SigningKey};
+use mdm_core::keystore::private_key;
 use mdm_core::push::{Environment, Topic};
 use mdm_core::secret::Secret;
 use mdm_core::x509::{Certificate, Csr, ExtendedKeyUsage, Extensions, GeneralName, KeyUsage, SubjectAlternativeNames, oid};
@@ -9,6 +10,7 @@ use serde::Serialize;
 
 use crate::detect::Found;
 use crate::given::{self, Given, LEGACY, Verified};
+use crate::keystore::{self, POLICY, with_passwords};
 use crate::name::{self, Key, hex};
 use crate::pem::Block;
 
@@ -174,6 +176,9 @@ pub fn describe_csr(der: &[u8], given: &Given) -> Result<Found, String> {
 #[serde(rename_all = "camelCase")]
 pub struct PrivateKeyView {
     encrypted: bool,
+    /// Why an encrypted key was not opened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     encoding: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -183,15 +188,33 @@ pub struct PrivateKeyView {
 
 pub fn describe_der_key(der: &[u8], given: &Given) -> Result<Found, String> {
     let key = given::load(&Secret::from(der), &given.provider)?;
-    let view = PrivateKeyView { encrypted: false, encoding: encoding(der), key: Some(SigningKey::public_key(&key).into()) };
+    let key = Some(SigningKey::public_key(&key).into());
+    let view = PrivateKeyView { encrypted: false, reason: None, encoding: encoding(der), key };
     Ok(Found::PrivateKey(view))
 }
 
 pub fn describe_key(block: &Block, given: &Given) -> Result<Found, String> {
-    if block.label.starts_with("ENCRYPTED") || block.header("DEK-Info").is_some() {
-        return Ok(Found::PrivateKey(PrivateKeyView { encrypted: true, encoding: None, key: None }));
+    if block.label.starts_with("ENCRYPTED") {
+        return describe_encrypted(&block.der, given);
+    }
+    if block.header("DEK-Info").is_some() {
+        let opened = with_passwords(given, |password| private_key(block.text.as_bytes(), password, &POLICY, &given.provider));
+        let opened = opened.map_err(|error| keystore::reason(&error)).and_then(|der| given::load(&der, &given.provider));
+        return Ok(Found::PrivateKey(PrivateKeyView::encrypted(opened.map(|key| SigningKey::public_key(&key).into()))));
     }
     describe_der_key(&block.der, given)
+}
+
+/// An encrypted PKCS#8.
+pub fn describe_encrypted(der: &[u8], given: &Given) -> Result<Found, String> {
+    keystore::open_pkcs8(der, given).map(PrivateKeyView::encrypted).map(Found::PrivateKey)
+}
+
+impl PrivateKeyView {
+    fn encrypted(opened: Result<Key, String>) -> Self {
+        let (key, reason) = opened.map_or_else(|reason| (None, Some(reason)), |key| (Some(key), None));
+        PrivateKeyView { encrypted: true, reason, encoding: None, key }
+    }
 }
 
 /// Behind the version PKCS#8 has an algorithm, PKCS#1 the modulus and SEC 1 the key's octets.

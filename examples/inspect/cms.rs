@@ -68,7 +68,12 @@ impl SignedView {
     pub fn of(signed: &SignedData, content: Option<&[u8]>, given: &Given) -> Result<Self, String> {
         let signer = signed.sole_signer().map_err(fault)?;
         let certificate = signed.signer_certificate(&signer);
-        let policy = SignaturePolicy { legacy: LEGACY, without_signed_attributes: true, unsorted_attributes: true };
+        let policy = SignaturePolicy {
+            legacy: LEGACY,
+            without_signed_attributes: true,
+            unsorted_attributes: true,
+            missing_content_type: true,
+        };
         let verified = match content {
             None => Verified::not("the signed content is not at hand (give it with --content)".into()),
             Some(content) => given.verify(in_message(certificate.as_ref()), |key| {
@@ -129,7 +134,8 @@ pub fn describe(bytes: &[u8], given: &Given) -> Result<Described, String> {
         // A signed profile, or the next certificates of a CA.
         Some(content) => {
             let view = SignedView::of(&signed, Some(content), given)?;
-            let inside = detect::describe(content, given).map_err(|fault| format!("signed content that is {fault}"))?;
+            let inside =
+                given.within(|| detect::describe(content, given)).map_err(|fault| format!("signed content that is {fault}"))?;
             Ok(Described { signed: Some(view), ..inside })
         }
     }
@@ -212,7 +218,7 @@ fn describe_enveloped(bytes: &[u8], given: &Given) -> Result<Described, String> 
         },
         error => fault(error),
     })?;
-    let (envelope, holds) = EnvelopeView::open(&envelope, given, |plain| detect::describe(plain, given).ok());
+    let (envelope, holds) = EnvelopeView::open(&envelope, given, |plain| given.within(|| detect::describe(plain, given)).ok());
     Ok(Found::EnvelopedData(EnvelopedView { envelope, holds: holds.map(Box::new) }).into())
 }
 

@@ -2,9 +2,11 @@
 //!
 //! ```text
 //! bytes ─┬─ property list ─► message
+//!        ├─ JSON object ─► document
 //!        ├─ PEM ─► each block by its label
-//!        ├─ 30 .. ─► by the shape of the outermost SEQUENCE: certificate, csr, crl, cms, private key
-//!        ├─ Base64 of 30 .. ─► the same
+//!        ├─ 30 .. ─► by the shape of the outermost SEQUENCE: certificate, csr, crl, cms, ocsp, private key, key store
+//!        ├─ FE ED FE ED, CE CE CE CE ─► a Java key store
+//!        ├─ Base64 of 30 .. or of a property list ─► the same
 //!        └─ words of GetCACaps
 //! ```
 
@@ -19,11 +21,15 @@ use serde::Serialize;
 use crate::certificate::{self, CertificateView, CsrView, PrivateKeyView};
 use crate::cms::{self, EnvelopedView, MdmSignatureView, SignedView};
 use crate::crl::{self, CrlView};
+use crate::document::{self, DeclarationView, DocumentView, JsonView, PushNotificationView, StatusReportView};
 use crate::given::Given;
+use crate::keystore::{self, KeyStoreView};
 use crate::message::{CheckInView, CommandView, PlistView, ProfileView, ReportView};
 use crate::name::hex;
+use crate::ocsp::{self, OcspRequestView, OcspResponseView};
 use crate::pem::{self, Block};
 use crate::scep::{CaCertificatesView, ScepMessageView};
+use crate::vendor::{self, SignedRequestView};
 
 /// A file, or a part of one.
 #[derive(Serialize)]
@@ -59,7 +65,22 @@ pub enum Found {
     CheckIn(CheckInView),
     Report(ReportView),
     Command(CommandView),
+    CheckInAnswer(DocumentView),
     Profile(ProfileView),
+    MachineInfo(DocumentView),
+    ErrorBody(DocumentView),
+    AppManifest(DocumentView),
+    PasswordHash(DocumentView),
+    EnrollmentSsoDocument(DocumentView),
+    Declaration(DeclarationView),
+    DeclarationItems(DocumentView),
+    SyncTokens(DocumentView),
+    StatusReport(StatusReportView),
+    StatusItems(DocumentView),
+    Credential(DocumentView),
+    DeclarationPayload(DocumentView),
+    PushNotification(PushNotificationView),
+    Json(JsonView),
     Plist(PlistView),
     ScepMessage(Box<ScepMessageView>),
     CaCertificates(CaCertificatesView),
@@ -71,6 +92,10 @@ pub enum Found {
     MdmSignature(MdmSignatureView),
     EnvelopedData(EnvelopedView),
     PrivateKey(PrivateKeyView),
+    KeyStore(KeyStoreView),
+    OcspRequest(OcspRequestView),
+    OcspResponse(OcspResponseView),
+    PushCertificateRequest(Box<SignedRequestView>),
 }
 
 /// The answer to GetCACaps.
@@ -91,6 +116,9 @@ pub fn describe(bytes: &[u8], given: &Given) -> Result<Described, String> {
     }
     if is_property_list(bytes) {
         let value = plist::parse(bytes, &Limits::MESSAGE).map_err(|error| format!("a property list: {error}"))?;
+        if value.as_dictionary().is_some_and(|entries| entries.get("PushCertRequestCSR").is_some()) {
+            return vendor::describe(bytes, given).map(Described::from);
+        }
         return crate::message::describe(value, bytes.starts_with(b"bplist")).map(Described::from);
     }
     if pem::is_pem(bytes) {
@@ -98,6 +126,12 @@ pub fn describe(bytes: &[u8], given: &Given) -> Result<Described, String> {
     }
     if bytes.first() == Some(&Tag::SEQUENCE.octet()) {
         return describe_der(bytes, given);
+    }
+    if let Some(format) = keystore::java(bytes) {
+        return keystore::describe(bytes, format, given).map(Described::from);
+    }
+    if bytes.trim_ascii_start().first() == Some(&b'{') {
+        return document::describe_json(bytes).map(Described::from);
     }
     describe_text(bytes, given)
 }
@@ -150,6 +184,10 @@ enum Shape {
     Crl,
     ContentInfo,
     PrivateKey,
+    EncryptedPrivateKey,
+    Pkcs12,
+    OcspRequest,
+    OcspResponse,
     Other(&'static str),
 }
 
@@ -168,6 +206,10 @@ fn describe_der(bytes: &[u8], given: &Given) -> Result<Described, String> {
         Shape::Crl => crl::describe(bytes, given).map(Described::from),
         Shape::ContentInfo => cms::describe(bytes, given),
         Shape::PrivateKey => certificate::describe_der_key(bytes, given).map(Described::from),
+        Shape::EncryptedPrivateKey => certificate::describe_encrypted(bytes, given).map(Described::from),
+        Shape::Pkcs12 => keystore::describe(bytes, "PKCS#12", given).map(Described::from),
+        Shape::OcspRequest => ocsp::describe_request(bytes, given).map(Described::from),
+        Shape::OcspResponse => ocsp::describe_response(bytes, given).map(Described::from),
         Shape::Other(what) => Err(format!("{what}, at byte 0")),
     }
 }
@@ -180,15 +222,22 @@ fn shape(der: &[u8]) -> Result<Shape, asn1::Error> {
     }
     if outer.peek() == Some(Tag::INTEGER) {
         return Ok(match outer.small_integer()? {
-            3 => Shape::Other("a PKCS#12 file, which is not read; `openssl pkcs12 -nodes` takes it apart"),
+            3 => Shape::Pkcs12,
             _ => Shape::PrivateKey,
         });
+    }
+    if outer.peek() == Some(Tag::ENUMERATED) {
+        return Ok(Shape::OcspResponse);
     }
     let mut part = outer.sequence()?;
     match (part.peek(), outer.peek()) {
         (Some(Tag::OID), Some(Tag::BIT_STRING)) => return Ok(Shape::Other("a public key alone, which is not read")),
-        (Some(Tag::OID), Some(Tag::OCTET_STRING)) => return Ok(Shape::Other("an encrypted private key; decrypt it first")),
+        (Some(Tag::OID), Some(Tag::OCTET_STRING)) => return Ok(Shape::EncryptedPrivateKey),
         _ => {}
+    }
+    // What is signed elsewhere has an algorithm behind it; a request to a responder has not, but for a rare signature in [0].
+    if outer.peek().is_none_or(|tag| tag.octet() == 0xA0) {
+        return Ok(Shape::OcspRequest);
     }
     if part.peek() != Some(Tag::INTEGER) && part.peek() != Some(Tag::SEQUENCE) {
         // A version in [0], or something that a certificate's reader will tell about.
@@ -214,18 +263,19 @@ fn describe_text(bytes: &[u8], given: &Given) -> Result<Described, String> {
         let unknown = unknown.filter(|line| !capabilities.contains(&line.as_str())).collect();
         return Ok(Found::CaCapabilities(CapabilitiesView { capabilities, unknown }).into());
     }
-    // The Base64 of a SEQUENCE begins with M.
-    if bytes.trim_ascii_start().first() == Some(&b'M') {
+    // The Base64 of a SEQUENCE begins with M, that of `<?xml` and `<plist` with P, that of `bplist` with Y.
+    if matches!(bytes.trim_ascii_start().first(), Some(b'M' | b'P' | b'Y')) {
         let text: Vec<u8> = bytes.iter().copied().filter(|octet| !octet.is_ascii_whitespace()).collect();
-        if let Ok(der) = STANDARD.decode(text) {
-            let described =
-                describe_der(&der, given).map_err(|fault| format!("Base64 (bytes are counted behind it) of {fault}"))?;
+        let held = STANDARD.decode(text).ok();
+        if let Some(held) = held.filter(|held| held.first() == Some(&Tag::SEQUENCE.octet()) || is_property_list(held)) {
+            let described = given.within(|| describe(&held, given));
+            let described = described.map_err(|fault| format!("Base64 (bytes are counted behind it) of {fault}"))?;
             return Ok(Described { base64: true, ..described });
         }
     }
     let what = match (std::str::from_utf8(bytes), bytes.trim_ascii_start().first()) {
         (Err(_), _) => "neither a property list nor PEM, DER or Base64 of DER",
-        (Ok(_), Some(b'{' | b'[')) => "JSON, of which no kind is read",
+        (Ok(_), Some(b'[')) => "JSON whose root is an array, which no document of the protocol is",
         (Ok(_), _) => "a text that is no property list, PEM, Base64 of DER or answer to GetCACaps",
     };
     let start = hex(&bytes[..bytes.len().min(8)]);

@@ -1,13 +1,15 @@
 //! What the command line gives besides the files: keys, certificates, a signed body.
 
+use std::cell::Cell;
 use std::path::Path;
 
 use mdm_core::crypto::{Error, Legacy, Provider, PublicKey, Random, SoftwareKey};
-use mdm_core::keystore::{self, Policy};
+use mdm_core::keystore;
 use mdm_core::secret::Secret;
 use mdm_core::x509::Certificate;
 use serde::Serialize;
 
+use crate::keystore::{POLICY, with_passwords};
 use crate::pem;
 
 /// Every broken algorithm is read: this program shows captures, it decides nothing.
@@ -27,15 +29,29 @@ pub struct Given {
     pub keys: Vec<(String, SoftwareKey)>,
     pub certificates: Vec<(String, Certificate)>,
     pub content: Option<(String, Vec<u8>)>,
+    /// Those of the command line, and the empty one, under which test keys come.
+    pub passwords: Vec<Secret>,
+    /// How many messages hold the one at hand.
+    depth: Cell<u8>,
 }
 
+/// The most messages within messages that are opened; a signed profile in a SCEP reply is three.
+const DEPTH: u8 = 8;
+
 impl Given {
-    pub fn read(keys: &[impl AsRef<Path>], certificates: &[impl AsRef<Path>], content: Option<&Path>) -> Result<Self, String> {
+    pub fn read(
+        keys: &[impl AsRef<Path>],
+        certificates: &[impl AsRef<Path>],
+        content: Option<&Path>,
+        passwords: &[String],
+    ) -> Result<Self, String> {
         let provider = Provider::rustcrypto(&Os);
-        let mut given = Given { provider, keys: Vec::new(), certificates: Vec::new(), content: None };
+        let passwords = passwords.iter().map(|text| text.as_str().into()).chain([Secret::default()]).collect();
+        let depth = Cell::new(0);
+        let mut given = Given { provider, keys: Vec::new(), certificates: Vec::new(), content: None, passwords, depth };
         for path in keys {
             let (file, bytes) = named(path.as_ref(), "--key")?;
-            let key = unlock(&bytes, &provider).and_then(|der| load(&der, &provider));
+            let key = given.unlock(&bytes).and_then(|der| load(&der, &provider));
             given.keys.push((file.clone(), key.map_err(|fault| format!("--key {file}: {fault}"))?));
         }
         for path in certificates {
@@ -50,6 +66,28 @@ impl Given {
         }
         given.content = content.map(|path| named(path, "--content")).transpose()?;
         Ok(given)
+    }
+
+    /// Describes what a message holds.
+    pub fn within<T>(&self, describe: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+        let depth = self.depth.get();
+        if depth >= DEPTH {
+            return Err(format!("more than {DEPTH} messages, one inside the other, at byte 0"));
+        }
+        self.depth.set(depth + 1);
+        let described = describe();
+        self.depth.set(depth);
+        described
+    }
+
+    /// The private key of a file, under the first password that fits.
+    fn unlock(&self, bytes: &[u8]) -> Result<Secret, String> {
+        with_passwords(self, |password| keystore::private_key(bytes, password, &POLICY, &self.provider)).map_err(|error| {
+            match error {
+                keystore::Error::Password => "encrypted, and no --password opens it".into(),
+                other => other.to_string(),
+            }
+        })
     }
 
     /// Tries a signature with the given certificates, then with the one that the message brings.
@@ -82,7 +120,7 @@ pub struct Verified {
 }
 
 impl Verified {
-    fn against(whom: String) -> Self {
+    pub fn against(whom: String) -> Self {
         Verified { signature: "verified", verified_against: Some(whom), reason: None }
     }
 
@@ -101,12 +139,4 @@ fn named(path: &Path, option: &str) -> Result<(String, Vec<u8>), String> {
 pub fn load(der: &Secret, provider: &Provider) -> Result<SoftwareKey, String> {
     let only = "a private key that is damaged, or of another kind than RSA of 2048 to 8192 bits or ECDSA on P-256";
     provider.load(der).map_err(|_| only.to_owned())
-}
-
-/// The private key of a file. Those that are encrypted are tried with the empty password, under which test keys come.
-fn unlock(bytes: &[u8], provider: &Provider) -> Result<Secret, String> {
-    keystore::private_key(bytes, &Secret::default(), &Policy::EXTERNAL_CA, provider).map_err(|error| match error {
-        keystore::Error::Password => "encrypted; `openssl pkey -in KEY -out PLAIN` takes the password off".into(),
-        other => other.to_string(),
-    })
 }

@@ -1,7 +1,7 @@
 //! Says what a file of the protocol is: one JSON object a line on standard output.
 //!
 //! ```text
-//! cargo run --release --example inspect -- [--key KEY]... [--cert CERT]... [--content FILE] FILE...
+//! cargo run --release --example inspect -- [--key KEY]... [--cert CERT]... [--password WORD]... [--content FILE] FILE...
 //! ```
 //!
 //! The bytes decide, not the file's name. A file that cannot be read gives one line on standard error that says what is wrong and at
@@ -12,12 +12,16 @@ mod certificate;
 mod cms;
 mod crl;
 mod detect;
+mod document;
 mod given;
+mod keystore;
 mod message;
 mod name;
+mod ocsp;
 mod pem;
 mod redact;
 mod scep;
+mod vendor;
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -30,7 +34,7 @@ use serde::Serialize;
 use detect::Described;
 use given::Given;
 
-/// Says what check-ins, reports, commands, profiles, SCEP messages, certificates and their kin hold.
+/// Says what check-ins, reports, commands, profiles, declarations, SCEP messages, certificates, key stores and their kin hold.
 #[derive(Parser)]
 #[command(name = "inspect")]
 struct Arguments {
@@ -40,6 +44,9 @@ struct Arguments {
     /// A certificate to verify signatures against; PEM or DER. May be repeated.
     #[arg(long, value_name = "CERT")]
     cert: Vec<PathBuf>,
+    /// A password of key stores and encrypted keys. May be repeated; the empty one is tried in any case.
+    #[arg(long, value_name = "WORD")]
+    password: Vec<String>,
     /// The body that an Mdm-Signature signs.
     #[arg(long, value_name = "FILE")]
     content: Option<PathBuf>,
@@ -61,7 +68,7 @@ const LONGEST: usize = 64 << 20;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let given = match Given::read(&arguments.key, &arguments.cert, arguments.content.as_deref()) {
+    let given = match Given::read(&arguments.key, &arguments.cert, arguments.content.as_deref(), &arguments.password) {
         Ok(given) => given,
         Err(fault) => {
             eprintln!("inspect: {}", one_line(&fault));

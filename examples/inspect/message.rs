@@ -1,20 +1,21 @@
 //! Property lists: check-ins, reports, commands, profiles and any other.
 
 use mdm_core::checkin::{self, CheckIn};
-use mdm_core::command::{self, Command, Report, Typed};
+use mdm_core::command::{self, ANSWERS, Command, Report};
 use mdm_core::id::{self, EnrollmentId, EnrollmentKind};
 use mdm_core::plist::{Dictionary, Value};
 use mdm_core::profile::{self, MDM, Payload, Profile};
-use mdm_core::schema::{Difference, Record, Table, What, check};
+use mdm_core::schema::{Described, Difference, Table, What, check};
 use serde::Serialize;
 
 use crate::detect::Found;
+use crate::document;
 use crate::redact::Holds;
 
 /// How a message stands to Apple's schema. What a device leaves out is not listed: devices leave out much.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Schema {
+pub struct Schema {
     /// Whether the crate has a type for the message; otherwise it is kept as it came.
     typed: bool,
     mismatches: Vec<Mismatch>,
@@ -33,7 +34,7 @@ struct Mismatch {
 
 impl Schema {
     /// From the differences to the schema, or `None` when the crate knows none for the message.
-    fn of(differences: Option<Vec<Difference>>) -> Self {
+    pub fn of(differences: Option<Vec<Difference>>) -> Self {
         let typed = differences.is_some();
         let differences = differences.unwrap_or_default();
         let unknown = differences.iter().filter(|difference| difference.what == What::Unknown).count();
@@ -159,6 +160,8 @@ pub fn describe(value: Value, binary: bool) -> Result<Found, String> {
         command(value, encoding).map(Found::Command).map_err(|error| format!("a command: {error}"))
     } else if text("PayloadType") == Some("Configuration") {
         profile(value, encoding).map(Found::Profile).map_err(|error| error.to_string())
+    } else if let Some(found) = document::property_list(encoding, entries) {
+        Ok(found)
     } else {
         Ok(Found::Plist(plist(&value, encoding)))
     }
@@ -188,42 +191,28 @@ fn check_in(value: Value, encoding: &'static str) -> Result<CheckInView, checkin
     })
 }
 
-/// A command whose answer has keys of its own.
-struct Answered {
-    request_type: &'static str,
-    table: fn() -> &'static Table,
-    differences: fn(Dictionary) -> Vec<Difference>,
-}
-
-macro_rules! answered {
-    ($($name:ident)*) => {
-        &[$(Answered {
-            request_type: <command::$name as Typed>::REQUEST_TYPE,
-            table: <<command::$name as Typed>::Answer as Record>::table,
-            differences: |entries| check(&<<command::$name as Typed>::Answer as Record>::from_dictionary(entries)),
-        }),*]
-    };
-}
-
-const ANSWERED: &[Answered] = answered! {
-    ActivationLockBypassCode ActiveNSExtensions AvailableOSUpdates CertificateList ContentCachingInformation DeviceInformation
-    DeviceLocation DeviceLock InstallApplication InstallMedia InstalledApplicationList InviteToProgram LOMDeviceRequest
-    LOMSetupRequest ManagedApplicationAttributes ManagedApplicationConfiguration ManagedApplicationFeedback
-    ManagedApplicationList ManagedMediaList NSExtensionMappings OSUpdateStatus ProfileList ProvisioningProfileList
-    RequestMirroring RequestUnlockToken Restrictions RotateFileVaultKey ScheduleOSUpdate ScheduleOSUpdateScan SecurityInfo
-    SetFirmwarePassword Settings UserList VerifyFirmwarePassword VerifyRecoveryLock
-};
+/// The schema of an answer, and the command that it answers.
+type Answered = (&'static str, fn() -> &'static Table);
 
 /// The command that a report answers: `RequestType` where the device sends it, else the one whose answer has most of the keys, when
 /// there is only one such.
 fn answered(answer: &Dictionary) -> Option<&'static Answered> {
     if let Some(said) = answer.get("RequestType").and_then(Value::as_str) {
-        return ANSWERED.iter().find(|answered| answered.request_type == said);
+        return ANSWERS.iter().find(|(request_type, _)| *request_type == said);
     }
-    let hits = |answered: &Answered| answer.iter().filter(|(key, _)| (answered.table)().key(key).is_some()).count();
-    let most = ANSWERED.iter().map(hits).max().filter(|most| *most > 0)?;
-    let mut best = ANSWERED.iter().filter(|answered| hits(answered) == most);
+    let hits = |(_, table): &Answered| answer.iter().filter(|(key, _)| table().key(key).is_some()).count();
+    let most = ANSWERS.iter().map(hits).max().filter(|most| *most > 0)?;
+    let mut best = ANSWERS.iter().filter(|answered| hits(answered) == most);
     best.next().filter(|_| best.next().is_none())
+}
+
+/// An answer and its schema.
+struct Answer<'a>(&'static Table, &'a Dictionary);
+
+impl Described for Answer<'_> {
+    fn describe(&self, each: &mut dyn FnMut(&str, &[&'static Table], &Dictionary)) {
+        each("", &[self.0], self.1);
+    }
 }
 
 fn report(value: Value, encoding: &'static str) -> Result<ReportView, command::Error> {
@@ -233,7 +222,7 @@ fn report(value: Value, encoding: &'static str) -> Result<ReportView, command::E
     let answered = answered(&answer);
     let said = answer.get("RequestType").and_then(Value::as_str).map(String::from);
     let of_answer = match answered {
-        Some(answered) => Some((answered.differences)(answer)),
+        Some((_, table)) => Some(check(&Answer(table(), &answer))),
         None => answer.is_empty().then(Vec::new),
     };
     let differences = of_answer.map(|of_answer| check(&envelope).into_iter().chain(of_answer).collect());
@@ -241,7 +230,7 @@ fn report(value: Value, encoding: &'static str) -> Result<ReportView, command::E
         encoding,
         status: report.status().as_str().to_owned(),
         command_uuid: report.command_uuid().map(|uuid| uuid.to_string()),
-        request_type: said.or(answered.map(|answered| answered.request_type.to_owned())),
+        request_type: said.or(answered.map(|(request_type, _)| (*request_type).to_owned())),
         enrollment: report.enrollment().into(),
         schema: Schema::of(differences),
         holds: Holds(value),
@@ -282,11 +271,16 @@ fn profile(value: Value, encoding: &'static str) -> Result<ProfileView, profile:
     })
 }
 
+/// The keys of a dictionary, in its order.
+pub fn keys_of(entries: &Dictionary) -> Vec<String> {
+    entries.iter().map(|(key, _)| key.to_owned()).collect()
+}
+
 fn plist(value: &Value, encoding: &'static str) -> PlistView {
     PlistView {
         encoding,
         root: value.kind(),
-        keys: value.as_dictionary().map(|entries| entries.iter().map(|(key, _)| key.to_owned()).collect()),
+        keys: value.as_dictionary().map(keys_of),
         items: value.as_array().map(<[Value]>::len),
     }
 }

@@ -10,6 +10,8 @@ pub struct Block {
     pub at: usize,
     headers: Vec<(String, String)>,
     pub der: Vec<u8>,
+    /// The block as it stands in the file.
+    pub text: String,
 }
 
 impl Block {
@@ -32,11 +34,12 @@ pub fn blocks(bytes: &[u8]) -> Result<Vec<Block>, String> {
     while let Some((at, line)) = lines.next() {
         let Some(label) = std::str::from_utf8(line).ok().and_then(|line| boundary(line, BEGIN)) else { continue };
         let end = format!("-----END {label}-----");
-        let mut block = Block { label: label.to_owned(), at, headers: Vec::new(), der: Vec::new() };
+        let mut block = Block { label: label.to_owned(), at, headers: Vec::new(), der: Vec::new(), text: String::new() };
         let mut body = Vec::new();
         loop {
             let (at_line, line) = lines.next().ok_or_else(|| block.fault("does not end"))?;
             if line == end.as_bytes() {
+                block.text = String::from_utf8_lossy(&bytes[at..(at_line + end.len()).min(bytes.len())]).into_owned();
                 break;
             }
             let text = std::str::from_utf8(line).ok().filter(|text| !text.starts_with("-----"));

@@ -1,7 +1,9 @@
 //! Property lists as JSON, without what must stay secret.
 
+use mdm_core::declaration::Document as _;
 use mdm_core::limits::Limits;
 use mdm_core::plist::{self, Dictionary, Value};
+use mdm_core::schema::Empty;
 use mdm_core::x509::Certificate;
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
@@ -40,8 +42,14 @@ const SECRET: [&str; 11] = [
     "digestresponse",
 ];
 
+/// Versions of declarations, which are no secrets.
+const VERSIONS: [&str; 3] = ["servertoken", "server-token", "declarationstoken"];
+
 fn is_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
+    if VERSIONS.contains(&key.as_str()) {
+        return false;
+    }
     key == "pin" || key == "psk" || SECRET.iter().any(|part| key.contains(part))
 }
 
@@ -51,6 +59,7 @@ impl Serialize for Shown<'_> {
             Value::Boolean(truth) => serializer.serialize_bool(*truth),
             Value::Integer(number) => serializer.serialize_i64(*number),
             Value::Unsigned(number) => serializer.serialize_u64(*number),
+            Value::Real(number) if !number.is_finite() => serializer.serialize_str(&number.to_string()),
             Value::Real(number) => serializer.serialize_f64(*number),
             Value::String(text) if self.secret => one(serializer, "secretBytes", &text.len()),
             Value::String(text) => serializer.serialize_str(text),
@@ -85,6 +94,13 @@ impl Shown<'_> {
             && let Ok(value @ Value::Dictionary(_)) = plist::parse(octets, &Limits::MESSAGE)
         {
             return one(serializer, "propertyList", &Shown { value: &value, secret: false, unpack });
+        }
+        // Declarative management puts JSON into data.
+        if let Some(unpack) = self.unpack.checked_sub(1)
+            && octets.first() == Some(&b'{')
+            && let Ok(document) = Empty::parse_json(octets, &Limits::MESSAGE)
+        {
+            return one(serializer, "json", &Shown { value: &document.extra.into(), secret: false, unpack });
         }
         match Certificate::from_der(octets) {
             Ok(certificate) => one(serializer, "certificate", &certificate.subject().to_string()),

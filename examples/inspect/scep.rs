@@ -2,7 +2,7 @@
 
 use mdm_core::asn1::{self, Reader};
 use mdm_core::cms::SignedData;
-use mdm_core::scep::{FailInfo, MessageType, Peer, PkiMessage, PkiStatus};
+use mdm_core::scep::{FailInfo, MessageType, Oddities, Peer, PkiMessage, PkiStatus};
 use mdm_core::x509::{Csr, Name, SerialNumber};
 use serde::Serialize;
 
@@ -18,8 +18,10 @@ const PEER: Peer = Peer {
     limits: LIMITS,
     odd_nonces: true,
     missing_nonces: true,
+    oddities: Oddities::ALL,
     signed_challenge: true,
     unsorted_attributes: true,
+    missing_content_type: true,
     misnamed_recipient: true,
     any_key_usage: true,
     stray_content: true,

@@ -6,20 +6,20 @@ use mdm_core::ca::{Authority, CertificateRecord, Creation, IssuanceRequest, Prof
 use mdm_core::checkin::CheckIn;
 use mdm_core::cms::{MdmSignature, MdmSignaturePolicy};
 use mdm_core::command::{Command, Report};
-use mdm_core::crypto::{DigestAlgorithm, KeyKind, Provider, SignatureAlgorithm, SigningKey as _, SoftwareKey};
+use mdm_core::crypto::{DigestAlgorithm, KeyKind, Provider, SigningKey as _, SoftwareKey};
 use mdm_core::enrollment::{self, Contact, Enrollment, Fingerprint, Identity, Outcome, QueuedCommand, Schedule, Strangers};
 use mdm_core::id::TenantId;
 use mdm_core::limits::Limits;
-use mdm_core::push::{Descent, Environment, PushCertificate, Topic};
+use mdm_core::push::{self, Descent, Environment, PushCertificate, Topic, TopicChange};
 use mdm_core::scep::{
     Authorized, CaCertificates, Capabilities, Challenge, FailInfo, Peer, Received, Recipient, Refused, RenewalAuthority, Reply,
     Request, Signer,
 };
 use mdm_core::secret::Secret;
 use mdm_core::time::Timestamp;
-use mdm_core::x509::{Certificate, CertificateTemplate, Extensions, Name, RevocationReason, SerialNumber, Standing, Validity};
+use mdm_core::x509::{Certificate, RevocationReason, SerialNumber, Standing};
 
-use crate::Result;
+use crate::{Result, apple};
 
 /// Everything the server has.
 pub struct Host {
@@ -34,12 +34,15 @@ pub struct Host {
     tenant: TenantId,
     /// The tenant's push certificate.
     pub push_certificate: PushCertificate,
+    apple_key: SoftwareKey,
     /// One record for each certificate.
     pub certificates: Vec<CertificateRecord>,
     /// One record for each enrollment: the story has one device.
     pub enrollment: Option<Enrollment>,
     commands: Vec<QueuedCommand>,
 }
+
+const FIRST_TOPIC: &str = "com.apple.mgmt.External.6f2d1c0e-5b7a-4e38-9a41-0c8d7e6f5a4b";
 
 /// What comes of a SCEP request.
 enum Decision {
@@ -60,6 +63,16 @@ impl Host {
             authority = next.sign_with(&authority_key)?.record;
         }
         let tenant = TenantId::from("example");
+        let (push_key, apple_key) = (key()?, key()?);
+        let certificate = apple::issue(FIRST_TOPIC, push_key.public_key(), &apple_key, now, &provider)?;
+        let adopted = PushCertificate::adopt(
+            tenant.clone(),
+            descent(),
+            &certificate,
+            push_key.public_key(),
+            Environment::Production,
+            now,
+        )?;
         Ok(Host {
             provider,
             now,
@@ -67,7 +80,8 @@ impl Host {
             authority_key,
             scep_key,
             challenge: Secret::from(challenge),
-            push_certificate: push_certificate(&tenant, &key()?, now, &provider)?,
+            push_certificate: adopted.record,
+            apple_key,
             tenant,
             certificates: Vec::new(),
             enrollment: None,
@@ -227,6 +241,17 @@ impl Host {
         Ok(binding.wake(&self.push_certificate, self.now)?.request())
     }
 
+    /// Renews the push certificate with one that came back from Apple for a new key. The core decides whether it may.
+    pub fn renew_push_certificate(&mut self, topic: &str) -> Result<std::result::Result<(), push::Error>> {
+        let key = self.provider.load(&self.provider.generate(KeyKind::Rsa(2048))?)?;
+        let requested = PushCertificate::request(self.tenant.clone(), descent(), key.public_key().clone()).record;
+        let certificate = apple::issue(topic, key.public_key(), &self.apple_key, self.now, &self.provider)?;
+        // A real host counts in its database.
+        let listening = u64::from(self.enrollment.as_ref().is_some_and(|enrollment| enrollment.binding().is_some()));
+        let renewal = self.push_certificate.renew(&requested, &certificate, listening, TopicChange::Refuse, self.now);
+        Ok(renewal.map(|renewal| self.push_certificate = renewal.successor.record))
+    }
+
     /// Revokes a certificate, and with it the access of the device that holds it.
     pub fn revoke(&mut self, certificate: &Certificate) -> Result<()> {
         let record = self.certificates.iter().find(|record| record.certificate() == Some(certificate));
@@ -237,29 +262,11 @@ impl Host {
     }
 }
 
-/// A push certificate made for the story. A real one comes from identity.apple.com, one for each customer.
-fn push_certificate(tenant: &TenantId, key: &SoftwareKey, now: Timestamp, provider: &Provider) -> Result<PushCertificate> {
-    let subject = Name::builder()
-        .user_id("com.apple.mgmt.External.6f2d1c0e-5b7a-4e38-9a41-0c8d7e6f5a4b")
-        .common_name("APSP:6f2d1c0e-5b7a-4e38-9a41-0c8d7e6f5a4b")
-        .country("US")
-        .build()?;
-    let template = CertificateTemplate {
-        serial: SerialNumber::random(provider.random)?,
-        issuer: subject.clone(),
-        subject,
-        validity: Validity { not_before: now, not_after: now.plus_days(365) },
-        public_key: key.public_key().clone(),
-        extensions: Extensions::new(),
-        authority_key_identifier: None,
-    };
-    let certificate = template.to_be_signed(key.public_key(), SignatureAlgorithm::RsaSha256, provider)?.sign_with(key)?;
-    let descent = Descent {
+/// What the push certificate hangs from: who must renew it, and who could lose it for the tenant.
+fn descent() -> Descent {
+    Descent {
         developer_account: "example developer account".into(),
         vendor_certificate: "example vendor certificate".into(),
         apple_account: "push@example.com".into(),
-    };
-    let adopted =
-        PushCertificate::adopt(tenant.clone(), descent, &certificate, key.public_key(), Environment::Production, now)?;
-    Ok(adopted.record)
+    }
 }

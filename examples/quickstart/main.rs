@@ -4,9 +4,10 @@
 //! cargo run --example quickstart
 //! ```
 //!
-//! `host.rs` is the server's side, `device.rs` a simulated iPhone; this file is the story. It ends with exit code 0 only when
+//! `host.rs` is the server's side, `device.rs` a simulated iPhone, `apple.rs` stands in for Apple's page of push certificates; this file is the story. It ends with exit code 0 only when
 //! every step held.
 
+mod apple;
 mod device;
 mod host;
 
@@ -15,6 +16,7 @@ use host::Host;
 use mdm_core::command::{Command, DeviceInformation, DeviceInformationQueries, RemoveProfile, Report};
 use mdm_core::crypto::{Error as CryptoError, Provider, Random};
 use mdm_core::limits::Limits;
+use mdm_core::push;
 use mdm_core::time::Timestamp;
 
 /// Any step's failure.
@@ -91,6 +93,24 @@ fn main() -> Result<()> {
     hold(again == command, "the command comes again")?;
     say(&mut host, &iphone, false, iphone.answer(&again)?)?;
     step("Unlocked, it gets the same command again and does it", "each command is answered once");
+
+    let stranding = host.renew_push_certificate("com.apple.mgmt.External.0c3e4d5f-6a7b-4c8d-9e0f-112233445566")?;
+    let stranded = match &stranding {
+        Err(push::Error::TopicConflict { stranded, .. }) => *stranded,
+        other => return Err(format!("a push certificate with another topic: {other:?}").into()),
+    };
+    hold(stranded == 1 && host.topic()?.as_str() == topic, "the certificate in use stays")?;
+    step(
+        "Someone at Apple's page chose Create in place of Renew",
+        &format!("refused: the new certificate has another topic, and {stranded} device would never be woken again"),
+    );
+    let serial = host.push_certificate.installed().map(|installed| installed.serial);
+    host.renew_push_certificate(&topic)??;
+    hold(
+        host.wake().is_ok() && host.push_certificate.installed().map(|installed| installed.serial) != serial,
+        "a wake goes on",
+    )?;
+    step("Renewed with the same topic, it is in use at once", "no device notices");
 
     let old = iphone.identity()?.clone();
     iphone.renew(&server, |body| host.scep(&body))?;

@@ -10,29 +10,40 @@
 //! | `GET`, `POST /scep/legacy` | the same for clients that speak single DES and SHA-1, by named policy |
 //! | `PUT /mdm` | check-in and command channel, told apart by Content-Type; identity from the Mdm-Signature header |
 //! | `GET /enroll` | an enrollment profile |
-//! | `GET /ca.pem`, `GET /crl` | the authority's certificate and revocation list |
-//! | `/admin/...` | queue commands, list and revoke; behind the bearer token that is printed at first start |
+//! | `/t/{tenant}/scep`, `/mdm`, `/enroll` | the same for other tenants than the default one |
+//! | `GET /ca.pem`, `GET /ca/{generation}.pem` | the authority's certificate, and earlier ones |
+//! | `GET /crl`, `GET /crl/{generation}`, `GET` and `POST /ocsp` | what is revoked |
+//! | `/admin/...` | what an operator does (`admin/mod.rs`); behind the bearer token that is printed at first start |
 //!
-//! This file is the wire: sockets, signals, status codes. `host.rs` is what a host decides and stores, `store.rs` the database.
+//! `wire.rs` is connections and bodies, `routes.rs` which path is what; `host.rs` is what a host decides with, `store` its database.
+//! The rest has the names of the protocol: `authority`, `lifecycle`, `revocation`, `scep`, `mdm`, `push`.
 
 mod admin;
+mod authority;
+mod failure;
 mod host;
+mod keys;
+mod lifecycle;
+mod maintenance;
 mod mdm;
+mod push;
+mod records;
+mod revocation;
+mod routes;
 mod scep;
 mod store;
+mod tenant;
+mod wire;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use axum::Router;
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, RawQuery, State};
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, put};
 use clap::Parser;
+use mdm_core::push::RetryPolicy;
+use mdm_core::secret::Secret;
+
 use host::{Config, Host};
+use push::apns::Apns;
 
 /// The reference host of mdm-core.
 #[derive(Parser)]
@@ -43,51 +54,88 @@ struct Arguments {
     /// The folder that holds the database; it is made when it is not there.
     #[arg(long)]
     data: PathBuf,
-    /// The SCEP challenge that devices must know.
+    /// The SCEP challenge that devices of the default tenant must know.
     #[arg(long)]
     challenge: String,
     /// How devices reach this server; http:// and the listening address when absent.
     #[arg(long)]
     url: Option<String>,
+    /// A tenant besides the default one; it is made when it is not there. May be given several times.
+    #[arg(long)]
+    tenant: Vec<String>,
+    /// Where pushes go: `apple`, or the URL of another APNs. Without it, pushes stay owed.
+    #[arg(long)]
+    apns: Option<String>,
+    /// The authorities that the certificate of APNs must come from, as PEM.
+    #[arg(long, default_value = "/etc/ssl/certs/ca-certificates.crt")]
+    apns_ca: PathBuf,
+    /// Seconds before a push is repeated that APNs could not take; it doubles each time. Apple asks for 900.
+    #[arg(long, default_value_t = 900)]
+    push_retry: u32,
+    /// Mebibytes that the database may take; without a bound when absent.
+    #[arg(long, default_value_t = 0)]
+    max_database: u32,
+    /// A backup of the authority to begin a new database with.
+    #[arg(long, requires = "restore_password_file")]
+    restore: Option<PathBuf>,
+    /// The file that holds the password of the backup.
+    #[arg(long)]
+    restore_password_file: Option<PathBuf>,
 }
 
-/// The largest body that is read at all: Apple's largest answers are a few megabytes.
-const MAX_BODY: usize = 8 << 20;
+/// Decisions that are made at once. Each blocks its thread until it is on the disk, and those that come together share one commit.
+const DECIDING_AT_ONCE: usize = 128;
 
-#[tokio::main]
-async fn main() {
-    if let Err(error) = run(Arguments::parse()).await {
+fn main() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().max_blocking_threads(DECIDING_AT_ONCE).enable_all().build();
+    let outcome = match runtime {
+        Ok(runtime) => runtime.block_on(run(Arguments::parse())),
+        Err(error) => Err(error.to_string()),
+    };
+    if let Err(error) = outcome {
         eprintln!("error: {error}");
         std::process::exit(1);
     }
 }
 
-async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
+async fn run(arguments: Arguments) -> Result<(), String> {
+    // Both TLS clients of this program use the one provider that it is built with.
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        return Err("another TLS provider is installed".into());
+    }
     std::fs::create_dir_all(&arguments.data)
         .map_err(|error| format!("cannot make the data folder {}: {error}", arguments.data.display()))?;
-    let config =
-        Config { challenge: arguments.challenge, url: arguments.url.unwrap_or_else(|| format!("http://{}", arguments.listen)) };
-    let host = Arc::new(Host::open(&arguments.data.join("mdm.sqlite"), config)?);
+    let apns = arguments.apns.as_deref().map(|url| {
+        let roots = std::fs::read(&arguments.apns_ca);
+        let roots = roots.map_err(|error| format!("--apns-ca {}: {error}", arguments.apns_ca.display()))?;
+        Apns::new((url != "apple").then_some(url), &roots)
+    });
+    let mut retry = RetryPolicy::default();
+    (retry.server_error, retry.too_many) = (arguments.push_retry, arguments.push_retry);
+    let config = Config {
+        challenge: Secret::from(arguments.challenge),
+        url: arguments.url.unwrap_or_else(|| format!("http://{}", arguments.listen)),
+        retry,
+        max_mib: arguments.max_database,
+        restore: match (arguments.restore, arguments.restore_password_file) {
+            (Some(backup), Some(password)) => Some(lifecycle::Backup::read(&backup, &password)?),
+            _ => None,
+        },
+    };
+    let host = Host::open(&arguments.data.join("mdm.sqlite"), config, apns.transpose()?, &arguments.tenant)?;
     let listener = tokio::net::TcpListener::bind(arguments.listen)
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", arguments.listen))?;
-    println!("listening on http://{}", listener.local_addr()?);
-    axum::serve(listener, router(host)).with_graceful_shutdown(stop_signal()).await?;
+    println!("listening on http://{}", listener.local_addr().map_err(|error| error.to_string())?);
+    let maintaining = tokio::spawn(maintenance::run(host.clone()));
+    let waking = host.apns.is_some().then(|| tokio::spawn(push::waking::run(host.clone())));
+    wire::serve(listener, routes::router(host), stop_signal()).await;
+    maintaining.abort();
+    if let Some(waking) = waking {
+        waking.abort();
+    }
     println!("stopped");
     Ok(())
-}
-
-fn router(host: Arc<Host>) -> Router {
-    Router::new()
-        .route("/scep", get(scep_get).post(scep_post))
-        .route("/scep/legacy", get(scep_legacy_get).post(scep_legacy_post))
-        .route("/mdm", put(mdm_put))
-        .route("/enroll", get(enroll))
-        .route("/ca.pem", get(ca_pem))
-        .route("/crl", get(crl))
-        .merge(admin::router(&host))
-        .layer(DefaultBodyLimit::max(MAX_BODY))
-        .with_state(host)
 }
 
 async fn stop_signal() {
@@ -102,89 +150,4 @@ async fn stop_signal() {
         _ = terminate.recv() => {}
         _ = tokio::signal::ctrl_c() => {}
     }
-}
-
-/// An answer before it is on the wire.
-pub struct Answer {
-    /// The HTTP status.
-    pub status: StatusCode,
-    /// The Content-Type; empty for none.
-    pub content_type: &'static str,
-    /// The body.
-    pub body: Vec<u8>,
-}
-
-impl Answer {
-    /// 200 with a body.
-    pub fn ok(content_type: &'static str, body: impl Into<Vec<u8>>) -> Answer {
-        Answer { status: StatusCode::OK, content_type, body: body.into() }
-    }
-
-    /// A status and one line of text.
-    pub fn plain(status: StatusCode, reason: &str) -> Answer {
-        Answer { status, content_type: "text/plain; charset=utf-8", body: format!("{reason}\n").into_bytes() }
-    }
-}
-
-impl IntoResponse for Answer {
-    fn into_response(self) -> Response {
-        let mut response = (self.status, self.body).into_response();
-        response.headers_mut().remove(header::CONTENT_TYPE);
-        if let Ok(value) = header::HeaderValue::from_str(self.content_type)
-            && !self.content_type.is_empty()
-        {
-            response.headers_mut().insert(header::CONTENT_TYPE, value);
-        }
-        response
-    }
-}
-
-/// The decisions and the database block, so they run beside the async threads. A decision that fails is answered with its own
-/// status; what a stranger need not know goes to the log.
-pub async fn blocking(host: Arc<Host>, work: impl FnOnce(&Host) -> Result<Answer, host::Failure> + Send + 'static) -> Answer {
-    match tokio::task::spawn_blocking(move || work(&host)).await {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(failure)) => {
-            eprintln!("refused: {}", failure.log);
-            Answer::plain(failure.status, &failure.reason)
-        }
-        Err(error) => {
-            eprintln!("error: a request ended abnormally: {error}");
-            Answer::plain(StatusCode::INTERNAL_SERVER_ERROR, "internal error")
-        }
-    }
-}
-
-async fn scep_get(State(host): State<Arc<Host>>, RawQuery(query): RawQuery) -> Answer {
-    blocking(host, move |host| scep::get(host, query.as_deref().unwrap_or_default(), scep::Door::Strict)).await
-}
-
-async fn scep_legacy_get(State(host): State<Arc<Host>>, RawQuery(query): RawQuery) -> Answer {
-    blocking(host, move |host| scep::get(host, query.as_deref().unwrap_or_default(), scep::Door::Legacy)).await
-}
-
-async fn scep_post(State(host): State<Arc<Host>>, body: Bytes) -> Answer {
-    blocking(host, move |host| scep::post(host, &body, scep::Door::Strict)).await
-}
-
-async fn scep_legacy_post(State(host): State<Arc<Host>>, body: Bytes) -> Answer {
-    blocking(host, move |host| scep::post(host, &body, scep::Door::Legacy)).await
-}
-
-async fn mdm_put(State(host): State<Arc<Host>>, headers: HeaderMap, body: Bytes) -> Answer {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
-    let (content_type, signature) = (text("content-type"), text("mdm-signature"));
-    blocking(host, move |host| mdm::put(host, &content_type, &signature, &body)).await
-}
-
-async fn enroll(State(host): State<Arc<Host>>) -> Answer {
-    blocking(host, mdm::enrollment_profile).await
-}
-
-async fn ca_pem(State(host): State<Arc<Host>>) -> Answer {
-    blocking(host, Host::ca_pem).await
-}
-
-async fn crl(State(host): State<Arc<Host>>) -> Answer {
-    blocking(host, Host::crl).await
 }

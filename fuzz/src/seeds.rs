@@ -59,6 +59,41 @@ const DATA: &[(&str, &[&str])] = &[
     ("ca_certificates", &["cms/certificates-only.der"]),
 ];
 
+/// What other people's services say: the reader, the place of the status, the body.
+const SERVICES: &[(&str, [u8; 2], &str)] = &[
+    (
+        "ndes-page",
+        [0, 0],
+        "<P> Thumbprint: <B> A656FA66 AB12B433 A2DA5CF7 CC153D9A </B> <P> The enrollment challenge password is: <B> 8CE317021F690069 </B>",
+    ),
+    (
+        "jamf-event",
+        [1, 0],
+        r#"{"webhook":{"id":1,"name":"n","webhookEvent":"SCEPChallenge","eventTimestamp":1780000000000},"event":{"scepServerUrl":"https://h/","payloadIdentifier":"p","payloadTypes":["com.apple.security.scep"],"device":{"serialNumber":"C"}}}"#,
+    ),
+    ("challenge", [2, 0], "\"once\""),
+    (
+        "step-ca-failed",
+        [3, 0],
+        r#"{"timestamp":"2026-11-21T14:30:00.5+02:30","scepTransactionID":"a","scepErrorCode":7,"scepErrorDescription":"x"}"#,
+    ),
+    ("intune", [4, 0], r#"{"code":"ChallengeExpired","errorDescription":"x"}"#),
+    ("venafi-accepted", [5, 0], r#"{"CertificateDN":"\\VED\\Policy\\a","Guid":"{x}"}"#),
+    ("venafi-denied", [5, 5], r#"{"Error":"no"}"#),
+    ("venafi-revoked", [6, 0], r#"{"Requested":true,"Success":true}"#),
+    ("digicert-order", [7, 2], r#"{"id":1,"requests":[{"id":1,"status":"pending"}]}"#),
+    ("digicert-denied", [7, 5], r#"{"errors":[{"code":"c","message":"m"}]}"#),
+    ("digicert-revoked", [8, 2], r#"{"id":1,"type":"revoke","status":"pending"}"#),
+    ("adcs-issued", [9, 0], r#"<A Href="certnew.cer?ReqID=7&amp;Enc=b64">"#),
+    ("adcs-denied", [9, 0], "Your Request Id is 7. The disposition message is \"Denied by Policy Module\"."),
+    ("digicert-status", [10, 0], r#"{"id":1,"status":"issued","certificate":{"id":2}}"#),
+    (
+        "adcs-pending",
+        [11, 0],
+        "<B>Disposition:</B></DT><DD>5 <LocID>-</LocID></DD><B>Disposition message:</B></DT><DD>Taken Under Submission</DD>",
+    ),
+];
+
 /// What `reshaped` changes in each seed: one change, three changes.
 const CHANGES: &[&[u8]] = &[&[1, 0, 0, 5], &[3, 8, 0, 9, 1, 0, 14, 19, 0, 3]];
 
@@ -73,6 +108,9 @@ fn main() -> Result<()> {
                 seeds.reshaped(&file.replace('/', "-"), &der)?;
             }
         }
+    }
+    for (name, [reader, status], body) in SERVICES {
+        seeds.write("services", name, &[&[*reader, *status], body.as_bytes()].concat())?;
     }
     talk(&seeds)?;
     texts(&seeds)
@@ -188,7 +226,10 @@ fn texts(seeds: &Seeds) -> Result<()> {
     )?;
     let story = [0, 2, 1, 4, 4, 3, 1, 0, 3, 8, 90, 2, 0, 5, 2, 0, 1, 3, 1, 7, 0, 6, 11, 1, 1, 1, 0, 0, 0, 1];
     seeds.write("queue", "story", &story)?;
-    let story = [0, 0, 0, 1, 0, 0, 0, 1, 1, 1, 1, 0, 1, 1, 1, 0, 2, 0, 1, 2, 0, 5, 0, 2, 6, 2, 0, 7, 2, 4, 8, 0, 1, 6, 1, 0, 7, 1, 1, 4, 0, 0];
+    let story = [
+        0, 0, 0, 1, 0, 0, 0, 1, 1, 1, 1, 0, 1, 1, 1, 0, 2, 0, 1, 2, 0, 5, 0, 2, 6, 2, 0, 7, 2, 4, 8, 0, 1, 6, 1, 0, 7, 1, 1, 4,
+        0, 0,
+    ];
     seeds.write("tenants", "story", &story)?;
     let answer = |status: u16, rest: &[u8]| [&(status - 100).to_be_bytes()[..], rest].concat();
     seeds.write("apns_answer", "taken", &answer(200, b"\x00\x24EBA7A6E0-1F0C-4A6E-8D55-3A6B1A8A7C11"))?;

@@ -124,6 +124,16 @@ macro_rules! messages {
             }
         }
 
+        /// A message of any type, one that this crate does not know among them.
+        #[cfg(any(test, feature = "arbitrary"))]
+        impl<'a> arbitrary::Arbitrary<'a> for CheckIn {
+            fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Self> {
+                let (kind, mut body) = crate::schema::arbitrary::one_of(&[$((stringify!($name), $name::table)),*], u)?;
+                body.insert("MessageType", kind.unwrap_or("NewInTheNextVersion"));
+                CheckIn::from_value(body.into()).map_err(|_| arbitrary::Error::IncorrectFormat)
+            }
+        }
+
         $(
             impl From<$name> for CheckIn {
                 fn from(message: $name) -> Self {

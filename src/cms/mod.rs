@@ -1,4 +1,4 @@
-//! Cryptographic messages (RFC 5652): SignedData and EnvelopedData, read, verified, opened and made.
+//! Cryptographic messages (RFC 5652): SignedData, EnvelopedData and AuthEnvelopedData (RFC 5083), read, verified, opened and made.
 //!
 //! Owns the structures and the order of the checks. It does not decide whom to trust: [`SignerInfo::verify`] takes the key, and a
 //! certificate found in a message is a candidate and never more.
@@ -6,7 +6,8 @@
 //! ```text
 //! bytes ─► SignedData::parse ─► sole_signer ─► verify(content, key, policy) ─► believed
 //! bytes ─► EnvelopedData::parse ─► open(certificate, key, policy) ─► Secret
-//!                     └─ content_key_request ─► HSM ─► open_with_key ─► Secret
+//!                     ├─ content_key_request ─► HSM ─► open_with_key ─► Secret
+//!                     └─ agreement_request ─► HSM ─► content_key ─► open_with_key ─► Secret
 //! SignedDataTemplate ─► ToBeSigned<Vec<u8>> ─► bytes        seal(plain, recipients) ─► bytes
 //! ```
 //!
@@ -16,6 +17,7 @@
 //! What is refused: signed attributes that stand twice; a content type or digest that is not the content's; algorithms that no
 //! policy names; trying an envelope's recipients one after the other; and telling which step of a decryption failed.
 
+mod agreement;
 mod attribute;
 mod enveloped_data;
 mod error;
@@ -32,7 +34,7 @@ mod template;
 use std::ops::Range;
 
 pub use attribute::{Attribute, Attributes, ReceivedAttribute};
-pub use enveloped_data::{ContentKeyRequest, EnvelopedData, OpeningPolicy};
+pub use enveloped_data::{AgreementRequest, ContentKeyRequest, EnvelopedData, OpeningPolicy};
 pub use error::Error;
 pub use identifier::CertificateId;
 pub use mdm_signature::{MdmSignature, MdmSignaturePolicy};
@@ -44,17 +46,20 @@ pub use template::{SignedContent, SignedDataTemplate, certificates_only};
 
 use crate::asn1::{Element, Oid, Reader, Tag};
 
-/// Opens a ContentInfo (RFC 5652 section 3) of one type and gives the reader of its content.
-fn read_content_info<'a>(der: &'a [u8], expected: Oid<'_>, name: &'static str) -> Result<Reader<'a>, Error> {
+/// Opens a ContentInfo (RFC 5652 section 3) of one of these types, and gives which it is and the reader of its content.
+fn read_content_info<'a, const N: usize>(
+    der: &'a [u8],
+    expected: [Oid<'static>; N],
+    name: &'static str,
+) -> Result<(Oid<'static>, Reader<'a>), Error> {
     let mut outer = Reader::new(der);
     let mut info = outer.sequence()?;
     outer.finish()?;
-    if info.oid()? != expected {
-        return Err(Error::ContentType { expected: name });
-    }
+    let found = info.oid()?;
+    let kind = expected.into_iter().find(|kind| *kind == found).ok_or(Error::ContentType { expected: name })?;
     let content = info.nested(Tag::context_constructed(0))?;
     info.finish()?;
-    Ok(content)
+    Ok((kind, content))
 }
 
 /// Where an element stands in the outermost buffer.
@@ -66,4 +71,14 @@ fn span(element: Element<'_>) -> Range<usize> {
 fn value_span(element: Element<'_>) -> Range<usize> {
     let end = span(element).end;
     end.saturating_sub(element.value().len())..end
+}
+
+/// Attributes with the tag under which they are signed or authenticated: SET OF, where the message has an implicit one (RFC 5652 section
+/// 5.4, RFC 5083 section 2.2).
+fn as_set(attributes: &[u8]) -> Vec<u8> {
+    let mut bytes = attributes.to_vec();
+    if let Some(tag) = bytes.first_mut() {
+        *tag = Tag::SET.octet();
+    }
+    bytes
 }

@@ -54,7 +54,8 @@ impl PasswordFields {
             return Ok(None);
         }
         let mut kek = wrap.sequence()?;
-        let cipher = ContentCipher::from_oid(kek.oid()?);
+        // The wrapping of RFC 3211 chains blocks.
+        let cipher = ContentCipher::from_oid(kek.oid()?).filter(|cipher| !cipher.is_authenticated());
         let Some(iv) = kek.optional(Tag::OCTET_STRING)? else { return Ok(None) };
         let wrapped = info.expect(Tag::OCTET_STRING)?;
         info.finish()?;
@@ -181,6 +182,7 @@ pub(super) fn recipient_info(
     cipher: ContentCipher,
     provider: &Provider,
 ) -> Result<Vec<u8>, Error> {
+    let cipher = cipher.in_cbc_mode();
     let salt = provider.random_bytes::<16>()?;
     let mut iv = vec![0; cipher.block_len()];
     provider.random.fill(&mut iv)?;

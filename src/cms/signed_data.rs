@@ -50,7 +50,8 @@ impl SignedData {
     /// [`Error::Malformed`] with the byte of the DER form, [`Error::ContentType`].
     pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Self, Error> {
         let der = asn1::to_der(bytes, limits)?.into_owned();
-        let fields = Fields::read(&mut read_content_info(&der, oid::SIGNED_DATA, "SignedData")?)?;
+        let (_, mut content) = read_content_info(&der, [oid::SIGNED_DATA], "SignedData")?;
+        let fields = Fields::read(&mut content)?;
         let Fields { content_type, content, certificates, crls, signers } = fields;
         Ok(SignedData { content_type, content, certificates, crls, signers, der })
     }
@@ -170,8 +171,15 @@ impl Fields {
 }
 
 fn spans(reader: Option<Reader<'_>>) -> Result<Vec<Range<usize>>, Asn1Error> {
-    let mut found = Vec::new();
-    let Some(mut reader) = reader else { return Ok(found) };
+    let Some(mut reader) = reader else { return Ok(Vec::new()) };
+    // Counted first: a vector that grows takes half as much again, and an element is no more than two octets.
+    let mut counted = reader.clone();
+    let mut count = 0_usize;
+    while !counted.is_empty() {
+        counted.element()?;
+        count = count.saturating_add(1);
+    }
+    let mut found = Vec::with_capacity(count);
     while !reader.is_empty() {
         found.push(span(reader.element()?));
     }

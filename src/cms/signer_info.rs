@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 
 use super::identifier::{CertificateId, IdFields};
-use super::{Attributes, Error, oid, span, value_span};
+use super::{Attributes, Error, as_set, oid, span, value_span};
 use crate::asn1::{Element, Error as Asn1Error, Oid, Reader, Tag, Writer};
 use crate::crypto::{DigestAlgorithm, KeyTransport, Legacy, Provider, PublicKey, SignatureAlgorithm};
 use crate::time::Timestamp;
@@ -29,6 +29,9 @@ pub struct SignaturePolicy {
     /// When a signature does not hold over the attributes as they were received, it is tried once more over their DER form,
     /// sorted. Needed by clients that send attributes in another order than the one they signed (step-ca issue 1723).
     pub unsorted_attributes: bool,
+    /// Signed attributes without contentType, although RFC 5652 section 11.1 demands it. Needed by replies of old OpenXPKI. Only for
+    /// messages whose other attributes say what they are, as those of SCEP do.
+    pub missing_content_type: bool,
 }
 
 /// Where a SignerInfo stands in the buffer of its message.
@@ -104,6 +107,14 @@ impl<'a> SignerInfo<'a> {
         SignatureAlgorithm::read(&mut identifier.clone()).ok()?.filter(|algorithm| algorithm.digest() == digest)
     }
 
+    /// Whether the signature algorithm is spelled as rsaEncryption, which leaves the digest to its own field (RFC 3370 section 3.2), or is
+    /// none of RSA. The other spelling, sha256WithRSAEncryption and its kin, names the digest twice.
+    pub fn names_digest_once(&self) -> bool {
+        let identifier = Reader::new(self.part(&self.fields.algorithm));
+        let named = SignatureAlgorithm::read(&mut identifier.clone());
+        !matches!(named, Ok(Some(algorithm)) if algorithm.is_rsa())
+    }
+
     /// The signed attributes as they were received, when there are any.
     pub fn signed_attributes(&self) -> Option<Attributes<'a>> {
         self.raw_attributes().map(|element| Attributes(element.reader()))
@@ -141,8 +152,8 @@ impl<'a> SignerInfo<'a> {
             }
             return self.check(algorithm, key, content, provider);
         };
-        self.check_attributes(&Attributes(attributes.reader()), content, algorithm.digest(), provider)?;
-        let received = as_set(attributes);
+        self.check_attributes(&Attributes(attributes.reader()), content, algorithm.digest(), provider, policy)?;
+        let received = as_set(attributes.raw());
         let outcome = self.check(algorithm, key, &received, provider);
         match outcome {
             Err(Error::Signature) if policy.unsorted_attributes => {
@@ -165,11 +176,15 @@ impl<'a> SignerInfo<'a> {
         content: &[u8],
         digest: DigestAlgorithm,
         provider: &Provider,
+        policy: &SignaturePolicy,
     ) -> Result<(), Error> {
         attributes.check_unique()?;
-        let content_type = attributes.required(oid::CONTENT_TYPE, "contentType")?;
+        let same_type = match attributes.optional(oid::CONTENT_TYPE, "contentType")? {
+            Some(named) => named.tag() == Tag::OID && named.value() == self.content_type.content(),
+            None if policy.missing_content_type => true,
+            None => return Err(Error::AttributeMissing("contentType")),
+        };
         let message_digest = attributes.required(oid::MESSAGE_DIGEST, "messageDigest")?;
-        let same_type = content_type.tag() == Tag::OID && content_type.value() == self.content_type.content();
         let same_digest =
             message_digest.tag() == Tag::OCTET_STRING && message_digest.value() == provider.digest(digest, content).as_ref();
         if same_type && same_digest { Ok(()) } else { Err(Error::Signature) }
@@ -188,15 +203,6 @@ impl fmt::Debug for SignerInfo<'_> {
             .field("signed_attributes", &self.fields.signed_attributes.is_some())
             .finish_non_exhaustive()
     }
-}
-
-/// The attributes with the tag that the signature covers: SET OF instead of `[0]` (RFC 5652 section 5.4).
-fn as_set(attributes: Element<'_>) -> Vec<u8> {
-    let mut bytes = attributes.raw().to_vec();
-    if let Some(tag) = bytes.first_mut() {
-        *tag = Tag::SET.octet();
-    }
-    bytes
 }
 
 fn sorted_set(attributes: Element<'_>) -> Vec<u8> {

@@ -13,7 +13,7 @@ use crate::plist;
 pub use crate::schema::generated::command::*;
 pub use crate::schema::generated::command_part::*;
 pub use report::{ErrorChainItem, Report, ReportEnvelope, Status};
-pub use request::{Command, REQUESTS, Request, Typed};
+pub use request::{ANSWERS, Command, REQUESTS, Request, Typed};
 
 /// Why a body is no command or no report, or a report is not the answer asked for.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

@@ -168,6 +168,23 @@ impl Report {
     }
 }
 
+/// A report of any status, with the answer of any command.
+#[cfg(any(test, feature = "arbitrary"))]
+impl<'a> arbitrary::Arbitrary<'a> for Report {
+    fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Self> {
+        let mut envelope = ReportEnvelope::arbitrary(u)?;
+        let (_, answer) = crate::schema::arbitrary::one_of(super::ANSWERS, u)?;
+        let table = ReportEnvelope::table();
+        for (key, value) in answer.into_iter().filter(|(key, _)| table.key(key).is_none()) {
+            envelope.extra.insert(key, value);
+        }
+        // A report says its status.
+        let said = envelope.status.take().filter(|status| !status.as_str().trim().is_empty());
+        envelope.status = Some(said.unwrap_or(Status::NOT_NOW));
+        Report::from_value(envelope.to_dictionary().into()).map_err(|_| arbitrary::Error::IncorrectFormat)
+    }
+}
+
 impl From<ReportEnvelope> for Report {
     /// A report as a device, or a simulation of one, writes it. Without a status it is [`Status::IDLE`].
     fn from(mut envelope: ReportEnvelope) -> Self {

@@ -33,6 +33,9 @@ macro_rules! requests {
 
         /// Every request that this crate knows: its `RequestType` and the schema of its keys.
         pub const REQUESTS: &[(&str, fn() -> &'static Table)] = &[$((stringify!($name), <$name as Record>::table)),*];
+
+        /// The schema of what answers each of them; that of [`Empty`] where Apple names nothing.
+        pub const ANSWERS: &[(&str, fn() -> &'static Table)] = &[$((stringify!($name), <$answer as Record>::table)),*];
     };
 }
 
@@ -159,6 +162,16 @@ impl Command {
     /// [`plist::Error`] when a text cannot be written in XML.
     pub fn to_xml(&self) -> Result<Vec<u8>, plist::Error> {
         plist::to_xml(&self.to_plist())
+    }
+}
+
+/// A command of any type, one that this crate does not know among them.
+#[cfg(any(test, feature = "arbitrary"))]
+impl<'a> arbitrary::Arbitrary<'a> for Command {
+    fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Self> {
+        let (kind, body) = crate::schema::arbitrary::one_of(REQUESTS, u)?;
+        let uuid = crate::plist::arbitrary::text(u)?;
+        Ok(Command::new(uuid, Request::new(kind.unwrap_or("NewInTheNextVersion"), body)))
     }
 }
 

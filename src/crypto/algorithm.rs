@@ -60,6 +60,12 @@ pub enum ContentCipher {
     Aes192Cbc,
     /// AES-256 in CBC mode.
     Aes256Cbc,
+    /// AES-128 in Galois/Counter mode, which authenticates what it encrypts.
+    Aes128Gcm,
+    /// AES-192 in Galois/Counter mode.
+    Aes192Gcm,
+    /// AES-256 in Galois/Counter mode.
+    Aes256Gcm,
 }
 
 /// Which broken algorithms a peer is forgiven. All are off by default; each is switched on by name, for the peer that needs it.
@@ -94,6 +100,7 @@ impl Legacy {
             ContentCipher::DesCbc => self.single_des,
             ContentCipher::TripleDesCbc => self.triple_des,
             ContentCipher::Aes128Cbc | ContentCipher::Aes192Cbc | ContentCipher::Aes256Cbc => true,
+            ContentCipher::Aes128Gcm | ContentCipher::Aes192Gcm | ContentCipher::Aes256Gcm => true,
         }
     }
 
@@ -309,9 +316,18 @@ fn read_oaep_parameters(parameters: Element<'_>) -> Result<Option<KeyTransport>,
 }
 
 impl ContentCipher {
-    const ALL: [ContentCipher; 5] = [Self::DesCbc, Self::TripleDesCbc, Self::Aes128Cbc, Self::Aes192Cbc, Self::Aes256Cbc];
+    const ALL: [ContentCipher; 8] = [
+        Self::DesCbc,
+        Self::TripleDesCbc,
+        Self::Aes128Cbc,
+        Self::Aes192Cbc,
+        Self::Aes256Cbc,
+        Self::Aes128Gcm,
+        Self::Aes192Gcm,
+        Self::Aes256Gcm,
+    ];
 
-    /// The object identifier (RFC 3565 section 4.1, RFC 3370 section 5.1; DES-CBC from OIW).
+    /// The object identifier (RFC 3565 section 4.1, RFC 5084 section 3.2, RFC 3370 section 5.1; DES-CBC from OIW).
     pub const fn oid(self) -> Oid<'static> {
         Oid::from_content(match self {
             Self::DesCbc => &[0x2B, 0x0E, 0x03, 0x02, 0x07],
@@ -319,6 +335,9 @@ impl ContentCipher {
             Self::Aes128Cbc => &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x01, 0x02],
             Self::Aes192Cbc => &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x01, 0x16],
             Self::Aes256Cbc => &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x01, 0x2A],
+            Self::Aes128Gcm => &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x01, 0x06],
+            Self::Aes192Gcm => &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x01, 0x1A],
+            Self::Aes256Gcm => &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x01, 0x2E],
         })
     }
 
@@ -331,17 +350,38 @@ impl ContentCipher {
     pub const fn key_len(self) -> usize {
         match self {
             Self::DesCbc => 8,
-            Self::TripleDesCbc | Self::Aes192Cbc => 24,
-            Self::Aes128Cbc => 16,
-            Self::Aes256Cbc => 32,
+            Self::TripleDesCbc | Self::Aes192Cbc | Self::Aes192Gcm => 24,
+            Self::Aes128Cbc | Self::Aes128Gcm => 16,
+            Self::Aes256Cbc | Self::Aes256Gcm => 32,
         }
     }
 
-    /// Octets of a block, which are also those of the initialisation vector.
+    /// Octets of a block.
     pub const fn block_len(self) -> usize {
         match self {
             Self::DesCbc | Self::TripleDesCbc => 8,
-            Self::Aes128Cbc | Self::Aes192Cbc | Self::Aes256Cbc => 16,
+            Self::Aes128Cbc | Self::Aes192Cbc | Self::Aes256Cbc | Self::Aes128Gcm | Self::Aes192Gcm | Self::Aes256Gcm => 16,
+        }
+    }
+
+    /// Octets of the initialisation vector: a block in CBC mode, 12 in GCM.
+    pub const fn vector_len(self) -> usize {
+        if self.is_authenticated() { 12 } else { self.block_len() }
+    }
+
+    /// Whether it authenticates the content that it encrypts. Such a cipher stands in AuthEnvelopedData (RFC 5083), the others in
+    /// EnvelopedData.
+    pub const fn is_authenticated(self) -> bool {
+        matches!(self, Self::Aes128Gcm | Self::Aes192Gcm | Self::Aes256Gcm)
+    }
+
+    /// The cipher in CBC mode with a key of the same length, for what is encrypted beside the content.
+    pub(crate) const fn in_cbc_mode(self) -> Self {
+        match self {
+            Self::Aes128Gcm => Self::Aes128Cbc,
+            Self::Aes192Gcm => Self::Aes192Cbc,
+            Self::Aes256Gcm => Self::Aes256Cbc,
+            cbc => cbc,
         }
     }
 }

@@ -2,12 +2,13 @@
 //!
 //! Its randomness is AWS-LC's own, seeded by the operating system: no function of it takes another source, so the host's
 //! [`Random`] serves what the crate itself draws (serial numbers, vectors, content keys) and not the keys made and the padding
-//! added here. Content ciphers are those of [`CbcCiphers`], which reach the same instructions of the processor.
+//! added here. Content ciphers are those of [`BlockCiphers`], which reach the same instructions of the processor.
 //!
 //! AWS-LC encrypts to RSA keys from 2048 bits, and verifies SHA-384 with them only; it verifies the other digests from 1024 bits.
 
 use std::fmt;
 
+use aws_lc_rs::agreement::{self, ECDH_P256, UnparsedPublicKey};
 use aws_lc_rs::digest::{self, SHA1_FOR_LEGACY_USE_ONLY, SHA256, SHA384, SHA512};
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rand::SystemRandom;
@@ -23,9 +24,9 @@ use aws_lc_rs::signature::{
 };
 use zeroize::Zeroizing;
 
-use super::software::{PrivateKey, or_substitute, verifying};
+use super::software::{PrivateKey, ciphertext, modulus_and_stand_in, or_substitute, verifying};
 use super::{
-    CbcCiphers, DecryptionKey, Digest, DigestAlgorithm, DigestContext, Digests, Error, KeyKind, KeyTransport, KeyWrapping,
+    BlockCiphers, DecryptionKey, Digest, DigestAlgorithm, DigestContext, Digests, Error, KeyKind, KeyTransport, KeyWrapping,
     Keys, Provider, PublicKey, PublicKeyKind, Random, SignatureAlgorithm, SigningKey, SoftwareKey, Verifier,
 };
 use crate::secret::Secret;
@@ -34,7 +35,7 @@ impl Provider {
     /// The provider over AWS-LC: RSA private operations are four to five times as fast as in pure Rust. Keys are generated, RSA
     /// blinded and content keys wrapped with AWS-LC's own randomness; `random` is for everything else.
     pub const fn aws_lc_rs(random: &'static dyn Random) -> Provider {
-        Provider { random, digests: &AwsLc, verifier: &AwsLc, wrapping: &AwsLc, ciphers: &CbcCiphers, keys: &AwsLc }
+        Provider { random, digests: &AwsLc, verifier: &AwsLc, wrapping: &AwsLc, ciphers: &BlockCiphers, keys: &AwsLc }
     }
 }
 
@@ -127,6 +128,24 @@ impl KeyWrapping for AwsLc {
         .map_err(|_| Error::Key)?;
         Ok(wrapped)
     }
+
+    fn agree(&self, key: &PublicKey, _: &dyn Random) -> Result<(Vec<u8>, Secret), Error> {
+        if key.kind() != PublicKeyKind::P256 {
+            return Err(Error::Key);
+        }
+        let own = agreement::PrivateKey::generate(&ECDH_P256).map_err(|_| Error::Random)?;
+        let point = own.compute_public_key().map_err(|_| Error::Random)?;
+        Ok((point.as_ref().to_vec(), agree(&own, key.key_bits(), Error::Key)?))
+    }
+}
+
+/// The shared x-coordinate. AWS-LC checks that the point is on the curve; it may take other forms of a point than the uncompressed
+/// one, which alone is taken here.
+fn agree(own: &agreement::PrivateKey, point: &[u8], error: Error) -> Result<Secret, Error> {
+    if point.first() != Some(&4) {
+        return Err(error);
+    }
+    agreement::agree(own, UnparsedPublicKey::new(&ECDH_P256, point), error, |shared| Ok(Secret::from(shared)))
 }
 
 fn oaep(algorithm: KeyTransport) -> &'static aws_lc_rs::rsa::OaepAlgorithm {
@@ -141,7 +160,8 @@ impl Keys for AwsLc {
                 let opening = PrivateDecryptingKey::from_pkcs8(pkcs8.expose()).map_err(|_| Error::Key)?;
                 let pkcs1 = Pkcs1PrivateDecryptingKey::new(opening.clone()).map_err(|_| Error::Key)?;
                 let oaep = OaepPrivateDecryptingKey::new(opening).map_err(|_| Error::Key)?;
-                let opening = RsaOpeningKey { pkcs1, oaep, public: public.clone() };
+                let (modulus, stand_in) = modulus_and_stand_in(&public)?;
+                let opening = RsaOpeningKey { pkcs1, oaep, public: public.clone(), modulus, stand_in };
                 Ok(SoftwareKey::new(Box::new(RsaSigningKey { key: signing, public }), Some(Box::new(opening))))
             }
             PrivateKey::P256 { point, .. } => {
@@ -151,7 +171,10 @@ impl Keys for AwsLc {
                     return Err(Error::Key);
                 }
                 let public = PublicKey::from_p256(own_point)?;
-                Ok(SoftwareKey::new(Box::new(P256Key { key, public }), None))
+                let agreeing =
+                    agreement::PrivateKey::from_private_key_der(&ECDH_P256, pkcs8.expose()).map_err(|_| Error::Key)?;
+                let opening = P256OpeningKey { key: agreeing, public: public.clone() };
+                Ok(SoftwareKey::new(Box::new(P256Key { key, public }), Some(Box::new(opening))))
             }
         }
     }
@@ -221,6 +244,8 @@ struct RsaOpeningKey {
     pkcs1: Pkcs1PrivateDecryptingKey,
     oaep: OaepPrivateDecryptingKey,
     public: PublicKey,
+    modulus: Vec<u8>,
+    stand_in: Vec<u8>,
 }
 
 impl DecryptionKey for RsaOpeningKey {
@@ -230,6 +255,7 @@ impl DecryptionKey for RsaOpeningKey {
 
     fn unwrap_key(&self, algorithm: KeyTransport, wrapped: &[u8], substitute: Secret) -> Result<Secret, Error> {
         let mut room = Zeroizing::new(vec![0; self.pkcs1.min_output_size()]);
+        let wrapped = ciphertext(wrapped, &self.modulus, &self.stand_in);
         let opened = match algorithm {
             KeyTransport::RsaPkcs1 => self.pkcs1.decrypt(wrapped, &mut room),
             KeyTransport::RsaOaepSha1 | KeyTransport::RsaOaepSha256 => {
@@ -243,6 +269,31 @@ impl DecryptionKey for RsaOpeningKey {
 impl fmt::Debug for RsaOpeningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "RsaOpeningKey({:?})", self.public.kind())
+    }
+}
+
+struct P256OpeningKey {
+    key: agreement::PrivateKey,
+    public: PublicKey,
+}
+
+impl DecryptionKey for P256OpeningKey {
+    fn public_key(&self) -> &PublicKey {
+        &self.public
+    }
+
+    fn unwrap_key(&self, _: KeyTransport, _: &[u8], _: Secret) -> Result<Secret, Error> {
+        Err(Error::Key)
+    }
+
+    fn agree(&self, point: &[u8]) -> Result<Secret, Error> {
+        agree(&self.key, point, Error::Failed)
+    }
+}
+
+impl fmt::Debug for P256OpeningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("P256OpeningKey")
     }
 }
 

@@ -205,7 +205,8 @@ pub trait SigningKey: Send + Sync + fmt::Debug {
     }
 }
 
-/// A key that opens content keys.
+/// A key that opens content keys: RSA decrypts them ([`unwrap_key`](DecryptionKey::unwrap_key)), an elliptic-curve key agrees upon the
+/// key that they are wrapped under ([`agree`](DecryptionKey::agree)).
 pub trait DecryptionKey: Send + Sync + fmt::Debug {
     /// The public half.
     fn public_key(&self) -> &PublicKey;
@@ -218,6 +219,16 @@ pub trait DecryptionKey: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`Error::Algorithm`] or [`Error::Key`] for what is known without the private key; never for what the ciphertext holds.
     fn unwrap_key(&self, algorithm: KeyTransport, wrapped: &[u8], substitute: Secret) -> Result<Secret, Error>;
+
+    /// The x-coordinate shared with the holder of this point (ECDH, SEC 1 section 3.3.1), of which the content key's wrapping is derived.
+    /// The point is checked to be one of the key's curve.
+    ///
+    /// # Errors
+    /// [`Error::Key`] when the key is of a kind that agrees with nobody, as RSA is; [`Error::Failed`] when the point is none of the curve.
+    fn agree(&self, point: &[u8]) -> Result<Secret, Error> {
+        let _ = point;
+        Err(Error::Key)
+    }
 }
 
 /// A private key in the host's memory, as a [`Provider`](super::Provider) loads it.
@@ -262,6 +273,10 @@ impl DecryptionKey for SoftwareKey {
 
     fn unwrap_key(&self, algorithm: KeyTransport, wrapped: &[u8], substitute: Secret) -> Result<Secret, Error> {
         self.decryption.as_ref().ok_or(Error::Key)?.unwrap_key(algorithm, wrapped, substitute)
+    }
+
+    fn agree(&self, point: &[u8]) -> Result<Secret, Error> {
+        self.decryption.as_ref().ok_or(Error::Key)?.agree(point)
     }
 }
 

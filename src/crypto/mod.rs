@@ -11,6 +11,7 @@ mod algorithm;
 mod content;
 mod digest;
 mod key;
+mod key_wrap;
 mod pkcs8;
 mod provider;
 mod signing;
@@ -24,12 +25,13 @@ mod rustcrypto;
 #[cfg(feature = "aws-lc-rs")]
 mod aws_lc;
 
-pub(crate) use algorithm::read_identifier;
 pub use algorithm::{ContentCipher, DigestAlgorithm, KeyTransport, Legacy, SignatureAlgorithm};
-pub use content::CbcCiphers;
+pub(crate) use algorithm::{EC_PUBLIC_KEY, read_identifier};
+pub use content::BlockCiphers;
 pub(crate) use content::decrypt_padded;
 pub use digest::ShaDigests;
 pub use key::{DecryptionKey, KeyKind, PublicKey, PublicKeyKind, SigningKey, SoftwareKey};
+pub(crate) use key_wrap::KeyWrap;
 pub(crate) use pkcs8::to_pkcs8;
 pub use provider::{ContentCiphers, Digest, DigestContext, Digests, KeyWrapping, Keys, Provider, Random, Verifier};
 pub use signing::ToBeSigned;

@@ -84,14 +84,24 @@ pub trait KeyWrapping: Send + Sync {
         content_key: &Secret,
         random: &dyn Random,
     ) -> Result<Vec<u8>, Error>;
-}
 
-/// Ciphers for content, with the padding of RFC 5652 section 6.3.
-pub trait ContentCiphers: Send + Sync {
-    /// Pads and encrypts.
+    /// Agrees upon a secret with the holder of an elliptic-curve key (ECDH, SEC 1 section 3.3.1): the point of a key pair that was made
+    /// for this and is forgotten, uncompressed, and the shared x-coordinate.
     ///
     /// # Errors
-    /// [`Error::Algorithm`] when key or vector have the wrong length.
+    /// [`Error::Key`] when the public key is not a point on P-256, or this agrees with nobody; [`Error::Random`].
+    fn agree(&self, key: &PublicKey, random: &dyn Random) -> Result<(Vec<u8>, Secret), Error> {
+        let _ = (key, random);
+        Err(Error::Key)
+    }
+}
+
+/// Ciphers for content: in CBC mode with the padding of RFC 5652 section 6.3, and authenticated (RFC 5084).
+pub trait ContentCiphers: Send + Sync {
+    /// Pads and encrypts, in CBC mode.
+    ///
+    /// # Errors
+    /// [`Error::Algorithm`] when key or vector have the wrong length, or the cipher is an authenticated one.
     fn encrypt(&self, cipher: ContentCipher, key: &Secret, iv: &[u8], plain: &[u8]) -> Result<Vec<u8>, Error>;
 
     /// Decrypts and takes the padding off, in a time that does not depend on the padding.
@@ -99,6 +109,33 @@ pub trait ContentCiphers: Send + Sync {
     /// # Errors
     /// [`Error::Failed`], whatever was wrong.
     fn decrypt(&self, cipher: ContentCipher, key: &Secret, iv: &[u8], sealed: &[u8]) -> Result<Secret, Error>;
+
+    /// Encrypts and authenticates, and authenticates `associated` with it: the encrypted content, and its authenticator of 16 octets.
+    ///
+    /// # Errors
+    /// [`Error::Algorithm`] when key or vector have the wrong length, or the cipher does not authenticate.
+    fn seal(
+        &self,
+        cipher: ContentCipher,
+        key: &Secret,
+        iv: &[u8],
+        associated: &[u8],
+        plain: &[u8],
+    ) -> Result<(Vec<u8>, [u8; 16]), Error>;
+
+    /// Decrypts what its authenticator, of 16 or 12 octets, shows to be whole.
+    ///
+    /// # Errors
+    /// [`Error::Failed`], whatever was wrong.
+    fn open(
+        &self,
+        cipher: ContentCipher,
+        key: &Secret,
+        iv: &[u8],
+        associated: &[u8],
+        sealed: &[u8],
+        authenticator: &[u8],
+    ) -> Result<Secret, Error>;
 }
 
 /// Private keys in the host's memory.
@@ -179,7 +216,7 @@ impl fmt::Debug for Digest {
 /// # Ok::<(), mdm_core::crypto::Error>(())
 /// ```
 #[derive(Clone, Copy)]
-#[allow(clippy::exhaustive_structs)]
+#[allow(clippy::exhaustive_structs, reason = "a host that writes a provider must supply every part, and replaces one by `..`")]
 pub struct Provider {
     /// Where randomness comes from.
     pub random: &'static dyn Random,

@@ -20,9 +20,9 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::pkcs8::to_pkcs8;
-use super::software::{PrivateKey, or_substitute, verifying};
+use super::software::{PrivateKey, ciphertext, modulus_and_stand_in, or_substitute, verifying};
 use super::{
-    CbcCiphers, DecryptionKey, Digest, DigestAlgorithm, Digests, Error, KeyKind, KeyTransport, KeyWrapping, Keys, Provider,
+    BlockCiphers, DecryptionKey, Digest, DigestAlgorithm, Digests, Error, KeyKind, KeyTransport, KeyWrapping, Keys, Provider,
     PublicKey, PublicKeyKind, Random, ShaDigests, SignatureAlgorithm, SigningKey, SoftwareKey, Verifier,
 };
 use crate::asn1::{Tag, Writer};
@@ -36,7 +36,7 @@ impl Provider {
             digests: &ShaDigests,
             verifier: &RustCrypto,
             wrapping: &RustCrypto,
-            ciphers: &CbcCiphers,
+            ciphers: &BlockCiphers,
             keys: &RustCrypto,
         }
     }
@@ -100,13 +100,25 @@ impl KeyWrapping for RustCrypto {
         // The one thing left that can be wrong: the content key is too long for the modulus.
         .map_err(|_| Error::Key)
     }
+
+    fn agree(&self, key: &PublicKey, random: &dyn Random) -> Result<(Vec<u8>, Secret), Error> {
+        if key.kind() != PublicKeyKind::P256 || key.key_bits().first() != Some(&4) {
+            return Err(Error::Key);
+        }
+        let theirs = p256::PublicKey::from_sec1_bytes(key.key_bits()).map_err(|_| Error::Key)?;
+        let (_, own) = p256_scalar(random)?;
+        let point = own.verifying_key().to_sec1_point(false).as_bytes().to_vec();
+        let shared = p256::ecdh::diffie_hellman(*own.as_nonzero_scalar(), theirs.as_affine());
+        Ok((point, Secret::from(shared.raw_secret_bytes().as_slice())))
+    }
 }
 
 impl Keys for RustCrypto {
     fn load(&self, pkcs8: &Secret, random: &'static dyn Random) -> Result<SoftwareKey, Error> {
         match PrivateKey::read(pkcs8)? {
             PrivateKey::Rsa { der, public } => {
-                let key = RsaKey { key: Arc::new(load_rsa(der)?), public, random };
+                let (modulus, stand_in) = modulus_and_stand_in(&public)?;
+                let key = RsaKey { key: Arc::new(load_rsa(der)?), public, modulus, stand_in, random };
                 Ok(SoftwareKey::new(Box::new(key.clone()), Some(Box::new(key))))
             }
             PrivateKey::P256 { scalar, point } => {
@@ -116,7 +128,8 @@ impl Keys for RustCrypto {
                     return Err(Error::Key);
                 }
                 let public = PublicKey::from_p256(own_point.as_bytes())?;
-                Ok(SoftwareKey::new(Box::new(P256Key { key, public }), None))
+                let key = P256Key { key, public };
+                Ok(SoftwareKey::new(Box::new(key.clone()), Some(Box::new(key))))
             }
         }
     }
@@ -164,21 +177,28 @@ fn load_rsa(der: &[u8]) -> Result<RsaPrivateKey, Error> {
 
 /// A P-256 key as RFC 5915 in PKCS#8.
 fn generate_p256(random: &dyn Random) -> Result<Secret, Error> {
+    let (scalar, key) = p256_scalar(random)?;
+    let point = key.verifying_key().to_sec1_point(false);
+    let der = Writer::build(|w| {
+        w.sequence(|w| {
+            w.small_integer(1);
+            w.octet_string(&*scalar);
+            w.nested(Tag::context_constructed(0), |w| w.oid(super::algorithm::P256));
+            w.nested(Tag::context_constructed(1), |w| w.bit_string(point.as_bytes()));
+        });
+    });
+    to_pkcs8(&Secret::new(der))
+}
+
+/// A fresh private key on P-256, and its octets.
+fn p256_scalar(random: &dyn Random) -> Result<(Zeroizing<[u8; 32]>, p256::ecdsa::SigningKey), Error> {
     let mut scalar = Zeroizing::new([0; 32]);
     // All but one in 2^32 fillings are a scalar; a source that gives none in eight is broken.
     for _ in 0..8 {
         random.fill(&mut *scalar)?;
-        let Ok(key) = p256::ecdsa::SigningKey::from_slice(&*scalar) else { continue };
-        let point = key.verifying_key().to_sec1_point(false);
-        let der = Writer::build(|w| {
-            w.sequence(|w| {
-                w.small_integer(1);
-                w.octet_string(&*scalar);
-                w.nested(Tag::context_constructed(0), |w| w.oid(super::algorithm::P256));
-                w.nested(Tag::context_constructed(1), |w| w.bit_string(point.as_bytes()));
-            });
-        });
-        return to_pkcs8(&Secret::new(der));
+        if let Ok(key) = p256::ecdsa::SigningKey::from_slice(&*scalar) {
+            return Ok((scalar, key));
+        }
     }
     Err(Error::Random)
 }
@@ -187,6 +207,8 @@ fn generate_p256(random: &dyn Random) -> Result<Secret, Error> {
 struct RsaKey {
     key: Arc<RsaPrivateKey>,
     public: PublicKey,
+    modulus: Vec<u8>,
+    stand_in: Vec<u8>,
     random: &'static dyn Random,
 }
 
@@ -223,6 +245,7 @@ impl DecryptionKey for RsaKey {
 
     fn unwrap_key(&self, algorithm: KeyTransport, wrapped: &[u8], substitute: Secret) -> Result<Secret, Error> {
         let rng = Some(&mut generator(self.random)?);
+        let wrapped = ciphertext(wrapped, &self.modulus, &self.stand_in);
         // PKCS#1 v1.5: `rsa` rejects implicitly itself, so that wrong padding gives random octets of random length. OAEP: wrong
         // padding is an error, which ends in the substitute as well.
         let opened = match algorithm {
@@ -240,9 +263,30 @@ impl fmt::Debug for RsaKey {
     }
 }
 
+#[derive(Clone)]
 struct P256Key {
     key: p256::ecdsa::SigningKey,
     public: PublicKey,
+}
+
+impl DecryptionKey for P256Key {
+    fn public_key(&self) -> &PublicKey {
+        &self.public
+    }
+
+    fn unwrap_key(&self, _: KeyTransport, _: &[u8], _: Secret) -> Result<Secret, Error> {
+        Err(Error::Key)
+    }
+
+    fn agree(&self, point: &[u8]) -> Result<Secret, Error> {
+        // Uncompressed only, as everywhere (`software::verifying`).
+        if point.first() != Some(&4) {
+            return Err(Error::Failed);
+        }
+        let theirs = p256::PublicKey::from_sec1_bytes(point).map_err(|_| Error::Failed)?;
+        let shared = p256::ecdh::diffie_hellman(*self.key.as_nonzero_scalar(), theirs.as_affine());
+        Ok(Secret::from(shared.raw_secret_bytes().as_slice()))
+    }
 }
 
 impl SigningKey for P256Key {

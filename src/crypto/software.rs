@@ -105,6 +105,28 @@ pub(super) fn verifying(algorithm: SignatureAlgorithm, key: &PublicKey) -> Resul
     }
 }
 
+/// What a private RSA key decrypts: the ciphertext, or a stand-in of the same length when the ciphertext is none, being of another length
+/// than the modulus, above it, or zero. That shows without the private key, and a library stops there at once; decrypting the stand-in takes
+/// the time that a ciphertext takes. The stand-in opens to no padded key.
+pub(super) fn ciphertext<'a>(wrapped: &'a [u8], modulus: &[u8], stand_in: &'a [u8]) -> &'a [u8] {
+    // Octet strings of one length compare as the numbers that they are.
+    let is_ciphertext = wrapped.len() == modulus.len() && wrapped < modulus && wrapped.iter().any(|octet| *octet != 0);
+    if is_ciphertext { wrapped } else { stand_in }
+}
+
+/// The modulus of an RSA key, without leading zeros, and the stand-in of [`ciphertext`]: the number 2.
+pub(super) fn modulus_and_stand_in(public: &PublicKey) -> Result<(Vec<u8>, Vec<u8>), Error> {
+    let read = || -> Result<Vec<u8>, Asn1Error> {
+        let mut key = Reader::new(public.key_bits()).sequence()?;
+        let modulus = key.integer()?;
+        Ok(modulus.iter().skip_while(|octet| **octet == 0).copied().collect())
+    };
+    let modulus = read().map_err(|_| Error::Key)?;
+    let mut stand_in = vec![0; modulus.len()];
+    *stand_in.last_mut().ok_or(Error::Key)? = 2;
+    Ok((modulus, stand_in))
+}
+
 /// What was opened, when something was and it is as long as the substitute; else the substitute. Which of the two it is shows
 /// neither in the result's form nor in the time this takes.
 pub(super) fn or_substitute(opened: Option<Secret>, substitute: &Secret) -> Secret {
@@ -119,6 +141,20 @@ pub(super) fn or_substitute(opened: Option<Secret>, substitute: &Secret) -> Secr
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_ciphertext_is_replaced_by_the_stand_in() {
+        let public = PublicKey::from_rsa(&[0xC1; 256], &[1, 0, 1]).unwrap();
+        let (modulus, stand_in) = modulus_and_stand_in(&public).unwrap();
+        assert_eq!((modulus.as_slice(), stand_in.len()), (&[0xC1; 256][..], 256));
+        let decrypts = |wrapped: &[u8]| ciphertext(wrapped, &modulus, &stand_in).to_vec();
+        let mut below = vec![0xC1; 256];
+        below[255] = 0xC0;
+        assert_eq!(decrypts(&below), below);
+        for none in [vec![], vec![0; 256], vec![1; 255], vec![1; 257], vec![0xC1; 256], vec![0xFF; 256]] {
+            assert_eq!(decrypts(&none), stand_in, "{} octets", none.len());
+        }
+    }
 
     #[test]
     fn only_a_key_of_the_right_length_replaces_the_substitute() {

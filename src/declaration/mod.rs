@@ -41,14 +41,16 @@ macro_rules! declarations {
             }
         )*
 
-        const DECLARATIONS: &[(&str, fn() -> &'static Table)] = &[$(($kind, <$name as Record>::table)),*];
+        /// The type and schema of every declaration that this crate knows.
+        pub const DECLARATIONS: &[(&str, fn() -> &'static Table)] = &[$(($kind, <$name as Record>::table)),*];
     };
 }
 #[cfg(feature = "declarations")]
 each_declaration!(declarations);
+/// The type and schema of every declaration that this crate knows: none without the feature `declarations`.
 #[cfg(not(feature = "declarations"))]
 #[allow(clippy::type_complexity, reason = "a list of names and what they stand for")]
-const DECLARATIONS: &[(&str, fn() -> &'static Table)] = &[];
+pub const DECLARATIONS: &[(&str, fn() -> &'static Table)] = &[];
 
 #[cfg(feature = "declarations")]
 macro_rules! items {
@@ -87,7 +89,7 @@ pub trait Document: Record {
     /// # Errors
     /// [`Error`] when the bytes are no JSON object.
     fn parse_json(bytes: &[u8], limits: &Limits) -> Result<Self, Error> {
-        Ok(Self::from_dictionary(Self::table().typed(parse_json(bytes, limits.max_bytes)?)))
+        Ok(Self::from_dictionary(Self::table().typed(parse_json(bytes, limits)?)))
     }
 
     /// Writes it.
@@ -134,9 +136,9 @@ impl Declaration {
     /// # Errors
     /// [`Error`] when the bytes are no JSON object.
     pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Self, Error> {
-        let mut envelope = DeclarationBase::from_dictionary(parse_json(bytes, limits.max_bytes)?);
-        if let (Some(table), Some(payload)) = (envelope.r#type.as_deref().and_then(table), envelope.payload.take()) {
-            envelope.payload = Some(table.typed(payload));
+        let mut envelope = DeclarationBase::from_dictionary(parse_json(bytes, limits)?);
+        if let Some(table) = envelope.r#type.as_deref().and_then(table) {
+            envelope.payload = envelope.payload.take().map(|payload| table.typed(payload));
         }
         Ok(Declaration { envelope })
     }
@@ -170,6 +172,18 @@ impl Declaration {
     }
 }
 
+/// A declaration of any type, one that this crate does not know among them.
+#[cfg(any(test, feature = "arbitrary"))]
+impl<'a> arbitrary::Arbitrary<'a> for Declaration {
+    fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Self> {
+        let mut envelope = DeclarationBase::arbitrary(u)?;
+        let (kind, payload) = crate::schema::arbitrary::one_of(DECLARATIONS, u)?;
+        envelope.r#type = Some(kind.unwrap_or("com.example.next").into());
+        envelope.payload = Some(payload);
+        Ok(Declaration { envelope })
+    }
+}
+
 impl Described for Declaration {
     fn describe(&self, each: &mut dyn FnMut(&str, &[&'static Table], &Dictionary)) {
         if let Some(payload) = &self.envelope.payload {
@@ -188,6 +202,32 @@ impl StatusReport {
         }
         let item = Dictionary::from_iter([(I::NAME, at.get(last)?.clone())]);
         Some(I::from_dictionary(I::table().typed(item)))
+    }
+}
+
+#[cfg(feature = "declarations")]
+impl StatusReport {
+    /// The items of the report that this crate knows, each with its schema and its value under its full name.
+    pub fn known_items(&self) -> Vec<(&'static Table, Dictionary)> {
+        let Some(items) = &self.status_items else { return Vec::new() };
+        let found = STATUS_ITEMS.iter().filter_map(|(name, table)| {
+            let mut parts = name.split('.');
+            let first = items.get(parts.next()?)?;
+            let value = parts.try_fold(first, |value, part| value.as_dictionary()?.get(part))?;
+            Some((table(), table().typed(Dictionary::from_iter([(*name, value.clone())]))))
+        });
+        found.collect()
+    }
+
+    /// Values of known status items that are not of the type that the schema gives them. The report keeps them as they came.
+    pub fn item_mismatches(&self) -> Vec<Mismatch> {
+        let of_item = |(table, item): (&'static Table, Dictionary)| {
+            table.mismatches(&item).into_iter().map(|mut mismatch| {
+                mismatch.path = format!("StatusItems.{}", mismatch.path);
+                mismatch
+            })
+        };
+        self.known_items().into_iter().flat_map(of_item).collect()
     }
 }
 

@@ -19,6 +19,14 @@ fn a_declaration_is_written_as_it_was_read() {
 }
 
 #[test]
+fn a_declaration_of_an_unknown_type_keeps_its_payload() {
+    let sent = br#"{"Type":"com.example.next","Payload":{"A":{"B":[1,2.5,"c"]}}}"#;
+    let declaration = Declaration::parse(sent, &limits()).unwrap();
+    assert_eq!(declaration.to_json(), sent);
+    assert_eq!(declaration.mismatches(), []);
+}
+
+#[test]
 fn a_mistyped_payload_key_is_reported_with_its_path() {
     let sent = br#"{"Type":"com.apple.configuration.account.caldav","Payload":{"Port":"8443"}}"#;
     let found = Declaration::parse(sent, &limits()).unwrap().mismatches();

@@ -32,6 +32,7 @@ mod messages;
 mod pki;
 mod queue;
 mod reshape;
+mod services;
 mod tenants;
 
 pub use reshape::reshape;
@@ -66,6 +67,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("scep_client", pki::scep_client),
     ("scep_query", pki::scep_query),
     ("scep_server", pki::scep_server),
+    ("services", services::services),
     ("signed_data", pki::signed_data),
     ("status_report", messages::status_report),
     ("tenants", tenants::tenants),

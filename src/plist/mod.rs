@@ -25,6 +25,8 @@
 //! # Ok::<(), plist::Error>(())
 //! ```
 
+#[cfg(any(test, feature = "arbitrary"))]
+pub(crate) mod arbitrary;
 mod binary_reader;
 mod binary_writer;
 mod error;

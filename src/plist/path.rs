@@ -39,6 +39,11 @@ impl Path {
         self.text.is_empty() && !self.elided
     }
 
+    /// Whether outer levels are left out already.
+    pub(crate) const fn is_elided(&self) -> bool {
+        self.elided
+    }
+
     /// This path as seen from the dictionary that holds it under `key`.
     #[must_use]
     pub fn under_key(self, key: &str) -> Self {

@@ -34,15 +34,13 @@ pub(super) fn parse(bytes: &[u8], limits: &Limits) -> Result<Value, Error> {
     match text.iter().position(|byte| !is_space(*byte)) {
         None => Err(Error::at(ErrorKind::Empty, 0)),
         Some(at) if text.get(at) != Some(&b'<') => Err(Error::at(ErrorKind::Format, at.saturating_add(skipped))),
-        Some(_) => Document {
-            input: bytes,
-            skipped,
-            tokens: Reader::from_reader(text),
-            stage: Stage::Prolog,
-            tree: Tree::new(limits),
-            base64: Vec::new(),
+        Some(_) => {
+            let mut tokens = Reader::from_reader(text);
+            // Half of a document is space between elements: it is passed over before it becomes a token.
+            tokens.config_mut().trim_text_start = true;
+            let tree = Tree::new(limits);
+            Document { input: bytes, skipped, tokens, stage: Stage::Prolog, tree, base64: Vec::new() }.read()
         }
-        .read(),
     }
 }
 
@@ -68,12 +66,11 @@ struct Document<'a> {
 impl<'a> Document<'a> {
     fn read(mut self) -> Result<Value, Error> {
         loop {
-            let at = self.offset();
+            let at = self.past_space();
             match self.token()? {
                 Event::Start(tag) => self.start(&tag, at)?,
                 Event::Empty(tag) => self.empty(&tag, at)?,
                 Event::End(_) => self.end(at)?,
-                Event::Text(text) if text.bytes().all(is_space) => {}
                 Event::Text(_) | Event::CData(_) | Event::GeneralRef(_) => return Err(self.stray(ErrorKind::Text, at)),
                 Event::Comment(_) | Event::PI(_) => {}
                 Event::Decl(declaration) => self.declaration(&declaration, at)?,
@@ -92,6 +89,13 @@ impl<'a> Document<'a> {
     /// The offset of the next token in the input.
     fn offset(&self) -> usize {
         self.at(self.tokens.buffer_position())
+    }
+
+    /// The same behind the space before it.
+    fn past_space(&self) -> usize {
+        let at = self.offset();
+        let space = self.input.iter().skip(at).take_while(|byte| is_space(**byte)).count();
+        at.saturating_add(space)
     }
 
     fn at(&self, position: u64) -> usize {
@@ -257,8 +261,15 @@ impl<'a> Document<'a> {
         })
     }
 
-    /// The text up to the end of the element that has just begun.
+    /// The text up to the end of the element that has just begun, with its space.
     fn text(&mut self) -> Result<Cow<'a, str>, Error> {
+        self.tokens.config_mut().trim_text_start = false;
+        let text = self.whole_text();
+        self.tokens.config_mut().trim_text_start = true;
+        text
+    }
+
+    fn whole_text(&mut self) -> Result<Cow<'a, str>, Error> {
         let mut text = Cow::Borrowed("");
         loop {
             let at = self.offset();

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{CertificateRoot, MDM, MDMServerCapabilities, Payload, Profile, SCEP, SCEPPayloadContent};
+use super::{CertificateRoot, MDM, MDMServerCapabilities, Payload, Profile, SCEP, SCEPPayloadContent, SCEPSubjectAltName};
 use crate::secret::Secret;
 
 /// A random UUID (RFC 9562 section 5.4) of sixteen random octets, in capitals as Apple writes them.
@@ -63,12 +63,46 @@ pub struct ScepIdentity {
     pub key_size: i64,
     /// `CAFingerprint`: SHA-256 (or SHA-1) of the authority's certificate, when SCEP runs over plain HTTP.
     pub ca_fingerprint: Option<Vec<u8>>,
+    /// What has a default that fits most.
+    pub options: ScepOptions,
+}
+
+/// What a SCEP payload says besides. By default: a key for signing and encryption that stays where it was made, no alternative names, and
+/// Apple's three retries.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::exhaustive_structs, reason = "a host builds it")]
+pub struct ScepOptions {
+    /// `SubjectAltName`; one without names is left out.
+    pub alternative_names: SCEPSubjectAltName,
+    /// `Key Usage`: 1 for signing, 4 for encryption, 5 for both.
+    pub key_usage: i64,
+    /// `Retries` when the server has not decided; Apple's default is 3.
+    pub retries: Option<i64>,
+    /// `RetryDelay` in seconds; Apple's default is 10.
+    pub retry_delay: Option<i64>,
+    /// `KeyIsExtractable`: whether macOS lets the key be exported.
+    pub extractable: bool,
+    /// `AllowAllAppsAccess`: whether every program of macOS may use the key.
+    pub all_apps: bool,
+}
+
+impl Default for ScepOptions {
+    fn default() -> Self {
+        ScepOptions {
+            alternative_names: SCEPSubjectAltName::default(),
+            key_usage: 5,
+            retries: None,
+            retry_delay: None,
+            extractable: false,
+            all_apps: false,
+        }
+    }
 }
 
 /// An enrollment profile in the making.
 ///
 /// ```
-/// use mdm_core::profile::{Enrollment, MDM, Rights, ScepIdentity};
+/// use mdm_core::profile::{Enrollment, MDM, Rights, ScepIdentity, ScepOptions};
 ///
 /// let enrollment = Enrollment {
 ///     identifier: "com.example.mdm".into(),
@@ -81,6 +115,7 @@ pub struct ScepIdentity {
 ///         subject: vec![("CN".into(), "device".into())],
 ///         key_size: 2048,
 ///         ca_fingerprint: None,
+///         options: ScepOptions::default(),
 ///     },
 ///     topic: "com.apple.mgmt.External.example".into(),
 ///     server_url: "https://mdm.example.com/mdm".into(),
@@ -125,7 +160,7 @@ impl Enrollment {
         let identity_uuid = uuid(identity);
         let mut profile = Profile::new(&self.identifier, uuid(whole)).named(&self.display_name);
         profile.envelope.payload_organization.clone_from(&self.organization);
-        profile = profile.with(Payload::new(&self.scep.payload(), under("scep"), &identity_uuid).named("Identity"));
+        profile = profile.with(Payload::new(&SCEP::from(&self.scep), under("scep"), &identity_uuid).named("Identity"));
         for (at, der) in self.trusted_roots.iter().enumerate() {
             let root = CertificateRoot { payload_content: Some(der.clone()), ..CertificateRoot::default() };
             profile = profile.with(Payload::new(&root, under(&format!("root.{at}")), nth(management, at)).named("Authority"));
@@ -162,21 +197,27 @@ fn nth(mut entropy: [u8; 16], at: usize) -> String {
     uuid(entropy)
 }
 
-impl ScepIdentity {
-    /// The payload: the key is for signing and encryption, and does not leave the device.
-    fn payload(&self) -> SCEP {
+impl From<&ScepIdentity> for SCEP {
+    /// The payload, for an enrollment profile or any other.
+    fn from(identity: &ScepIdentity) -> Self {
+        let ScepOptions { alternative_names, key_usage, retries, retry_delay, extractable, all_apps } = &identity.options;
+        let has_names = *alternative_names != SCEPSubjectAltName::default();
         let pair = |(kind, value): &(String, String)| vec![vec![kind.clone(), value.clone()]];
         SCEP {
             payload_content: Some(SCEPPayloadContent {
-                url: Some(self.url.clone()),
-                name: self.name.clone(),
-                challenge: self.challenge.clone(),
-                subject: Some(self.subject.iter().map(pair).collect()),
-                keysize: Some(self.key_size),
+                url: Some(identity.url.clone()),
+                name: identity.name.clone(),
+                challenge: identity.challenge.clone(),
+                subject: Some(identity.subject.iter().map(pair).collect()),
+                keysize: Some(identity.key_size),
                 key_type: Some("RSA".into()),
-                key_usage: Some(5),
-                ca_fingerprint: self.ca_fingerprint.clone(),
-                key_is_extractable: Some(false),
+                key_usage: Some(*key_usage),
+                ca_fingerprint: identity.ca_fingerprint.clone(),
+                retries: *retries,
+                retry_delay: *retry_delay,
+                subject_alt_name: has_names.then(|| alternative_names.clone()),
+                key_is_extractable: Some(*extractable),
+                allow_all_apps_access: all_apps.then_some(true),
                 ..SCEPPayloadContent::default()
             }),
             ..SCEP::default()

@@ -10,12 +10,12 @@ use crate::plist::{self, Dictionary, Value};
 #[cfg(feature = "profiles")]
 use crate::schema::generated::payload::each_payload;
 use crate::schema::generated::profile::each_enrollment_payload;
-use crate::schema::{Described, Mismatch, Record, Table};
+use crate::schema::{Described, Mismatch, Record, Table, is_bloated};
 
 #[cfg(feature = "profiles")]
 pub use crate::schema::generated::payload::*;
 pub use crate::schema::generated::profile::*;
-pub use enrollment::{Enrollment, Rights, ScepIdentity, uuid};
+pub use enrollment::{Enrollment, Rights, ScepIdentity, ScepOptions, uuid};
 
 /// Why bytes are no profile.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -27,6 +27,9 @@ pub enum Error {
     /// The outermost node is not a dictionary.
     #[error("the profile is {0}, not a dictionary")]
     NotADictionary(&'static str),
+    /// Thousands of payloads with hardly a key in them, which nobody makes but to fill a server's memory.
+    #[error("the profile has {0} payloads and hardly a key in them")]
+    EmptyPayloads(usize),
 }
 
 /// The typed content of a payload: its keys besides those that every payload has.
@@ -197,11 +200,14 @@ impl Profile {
     /// From a property list that was read already.
     ///
     /// # Errors
-    /// [`Error::NotADictionary`] for anything else than a dictionary.
+    /// [`Error::NotADictionary`] for anything else than a dictionary, [`Error::EmptyPayloads`].
     pub fn from_value(value: Value) -> Result<Self, Error> {
         let Value::Dictionary(entries) = value else { return Err(Error::NotADictionary(value.kind())) };
         let mut envelope = ProfileEnvelope::from_dictionary(entries);
         let payloads = envelope.payload_content.as_mut().map(std::mem::take).unwrap_or_default();
+        if is_bloated::<Payload>(payloads.iter().map(Dictionary::len)) {
+            return Err(Error::EmptyPayloads(payloads.len()));
+        }
         Ok(Profile { envelope, payloads: payloads.into_iter().map(Payload::from).collect() })
     }
 
@@ -236,6 +242,26 @@ impl Profile {
     /// [`plist::Error`] when a text cannot be written in XML.
     pub fn to_xml(&self) -> Result<Vec<u8>, plist::Error> {
         plist::to_xml(&self.to_dictionary().into())
+    }
+}
+
+/// A profile with payloads of any types, some that this crate does not know among them.
+#[cfg(any(test, feature = "arbitrary"))]
+impl<'a> arbitrary::Arbitrary<'a> for Profile {
+    fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Self> {
+        let known: Vec<_> = ENROLLMENT_PAYLOADS.iter().chain(OTHER_PAYLOADS).copied().collect();
+        let mut envelope = ProfileEnvelope::arbitrary(u)?;
+        envelope.payload_content = Some(Vec::new());
+        let mut payloads = Vec::new();
+        while crate::plist::arbitrary::more(u)? {
+            let (kind, mut entries) = crate::schema::arbitrary::one_of(&known, u)?;
+            for (key, value) in PayloadEnvelope::arbitrary(u)?.to_dictionary() {
+                entries.insert(key, value);
+            }
+            entries.insert("PayloadType", kind.unwrap_or("com.example.next"));
+            payloads.push(Payload::from(entries));
+        }
+        Ok(Profile { envelope, payloads })
     }
 }
 

@@ -12,6 +12,7 @@ fn enrollment() -> Enrollment {
             subject: vec![("O".into(), "Example".into()), ("CN".into(), "device".into())],
             key_size: 2048,
             ca_fingerprint: None,
+            options: ScepOptions::default(),
         },
         topic: "com.apple.mgmt.External.example".into(),
         server_url: "https://mdm.example.com/mdm".into(),

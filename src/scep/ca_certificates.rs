@@ -25,6 +25,20 @@ use crate::x509::{Certificate, KeyUsage};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CaCertificates(Vec<Certificate>);
 
+/// What the administrator of a server should know about its certificates ([`CaCertificates::for_server`]). It works, and is less safe than
+/// it could be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum Warning {
+    /// The key that signs certificates also decrypts what strangers send. A flaw in its decryption would be one of the CA: let an RA have a
+    /// key of its own.
+    #[error("the CA's own key decrypts requests; give an RA certificate with a key of its own to SCEP")]
+    AuthorityDecrypts,
+    /// The key that signs certificates also signs every reply, so it must be online for each.
+    #[error("the CA's own key signs replies; give an RA certificate with a key of its own to SCEP")]
+    AuthorityAnswers,
+}
+
 /// The most certificates that are searched for a path; chains in the field have three.
 const MAX_PINNED: usize = 16;
 
@@ -48,6 +62,40 @@ impl CaCertificates {
             return Err(Error::Misuse("behind the RAs comes the certificate of the issuing CA"));
         }
         Ok(CaCertificates(ras.into_iter().chain(chain).collect()))
+    }
+
+    /// What a server hands out that signs replies with one certificate and opens requests with another or the same, under a chain that begins
+    /// with the issuing CA; and what its administrator should be told. The order is the one of [`CaCertificates::registration`]; a CA that
+    /// does everything itself is [`CaCertificates::authority`].
+    ///
+    /// ```no_run
+    /// # fn show(ra: &mdm_core::x509::Certificate, ca: mdm_core::x509::Certificate) -> Result<(), mdm_core::scep::Error> {
+    /// use mdm_core::scep::CaCertificates;
+    ///
+    /// let (certificates, warnings) = CaCertificates::for_server(ra, ra, vec![ca])?;
+    /// warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] when no CA leads the chain, or a certificate that does not lead it may sign certificates.
+    pub fn for_server(
+        signer: &Certificate,
+        opener: &Certificate,
+        chain: Vec<Certificate>,
+    ) -> Result<(Self, Vec<Warning>), Error> {
+        let is_authority = |certificate: &Certificate| chain.iter().any(|ca| ca.public_key() == certificate.public_key());
+        let warnings = [(is_authority(opener), Warning::AuthorityDecrypts), (is_authority(signer), Warning::AuthorityAnswers)];
+        let warnings = warnings.into_iter().filter(|(holds, _)| *holds).map(|(_, warning)| warning).collect();
+        let mut ras: Vec<Certificate> = [signer, opener].into_iter().filter(|ra| !chain.contains(ra)).cloned().collect();
+        ras.dedup();
+        let certificates = match (ras.is_empty(), chain.first()) {
+            (true, Some(ca)) if ca == signer && ca == opener && ca.is_authority() => Self::authority(ca.clone()),
+            (true, _) => return Err(Error::Misuse("a certificate of the chain that does not lead it answers for nobody")),
+            (false, _) => Self::registration(ras, chain)?,
+        };
+        Ok((certificates, warnings))
     }
 
     /// Reads the answer to GetCACert: one certificate, or a certs-only message. Servers mislabel the one as the other, so the bytes decide
@@ -136,15 +184,18 @@ impl CaCertificates {
     }
 
     /// The certificate that requests are encrypted to: an RA's that may encrypt, else a CA's that may, else one that does not say; and the
-    /// first of all where [`Peer::any_key_usage`] tolerates it.
+    /// first of all where [`Peer::any_key_usage`] tolerates it. RSA keys come before elliptic-curve ones, which agree instead.
     ///
     /// # Errors
     /// [`Error::CaCertificates`] when none may encrypt.
     pub fn recipient(&self, peer: &Peer) -> Result<&Certificate, Error> {
-        let encrypts = |certificate: &&Certificate| matches!(certificate.public_key().kind(), PublicKeyKind::Rsa { .. });
-        let candidates: Vec<&Certificate> = self.0.iter().filter(encrypts).collect();
+        let is_rsa = |certificate: &Certificate| matches!(certificate.public_key().kind(), PublicKeyKind::Rsa { .. });
+        let is_p256 = |certificate: &Certificate| certificate.public_key().kind() == PublicKeyKind::P256;
+        let rsa = self.0.iter().filter(|certificate| is_rsa(certificate));
+        let candidates: Vec<&Certificate> = rsa.chain(self.0.iter().filter(|certificate| is_p256(certificate))).collect();
         let may = |certificate: &&Certificate| {
-            certificate.key_usage().is_some_and(|usage| usage.contains(KeyUsage::KEY_ENCIPHERMENT))
+            let wanted = if is_rsa(certificate) { KeyUsage::KEY_ENCIPHERMENT } else { KeyUsage::KEY_AGREEMENT };
+            certificate.key_usage().is_some_and(|usage| usage.contains(wanted))
         };
         let find = |wanted: &dyn Fn(&&Certificate) -> bool| candidates.iter().copied().find(|candidate| wanted(candidate));
         find(&|candidate| may(candidate) && !candidate.is_authority())

@@ -24,6 +24,9 @@ pub enum Error {
     /// The signed content is not data, is missing, or is there where none belongs.
     #[error("the message has no envelope where one belongs, or something where nothing belongs")]
     Content,
+    /// The message departs from RFC 8894 in what [`Oddities`](super::Oddities) of this peer do not read.
+    #[error("the message departs from the standards, which this peer is not forgiven: {0}")]
+    Oddity(&'static str),
     /// A message of this type is not acted upon here.
     #[error("{0} is not acted upon here")]
     MessageType(MessageType),
@@ -87,6 +90,7 @@ impl Error {
             Error::Attribute(_)
             | Error::TransactionId
             | Error::Content
+            | Error::Oddity(_)
             | Error::MessageType(_)
             | Error::Challenge
             | Error::Query(_)

@@ -70,13 +70,16 @@ mod pki_message;
 pub mod proxy;
 mod server;
 
-pub use ca_certificates::CaCertificates;
+pub use ca_certificates::{CaCertificates, Warning};
 pub use capability::{Algorithms, Capabilities, Capability};
-pub use challenge::{BoundChallenge, Challenge, ChallengeKey, OneTimeChallenge};
+pub use challenge::{
+    Awaiting, BoundChallenge, Challenge, ChallengeError, ChallengeKey, Decision, Issuance, Notification, OneTimeChallenge,
+    Question, Verdict, intune, jamf, ndes, smallstep,
+};
 pub use error::Error;
 pub use message::{FailInfo, MessageType, Nonce, PkiStatus, TransactionId};
 pub use operation::{Operation, media_type};
-pub use peer::Peer;
+pub use peer::{Oddities, Peer};
 pub use pki_message::PkiMessage;
 pub use server::{
     Authorized, CertPoll, GetCert, GetCrl, Held, PkcsReq, Received, Recipient, Refused, RenewalAuthority, RenewalReq,

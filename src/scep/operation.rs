@@ -143,7 +143,7 @@ fn decode_message(text: &str, limits: &Limits) -> Result<Vec<u8>, Error> {
 }
 
 /// Takes percent-escapes off. A `+` stays: in Base64 it means itself.
-fn unescape(value: &str) -> Result<String, Error> {
+pub(super) fn unescape(value: &str) -> Result<String, Error> {
     let bad = Error::Query("bad percent-escape");
     let mut octets = value.bytes();
     let mut decoded = Vec::with_capacity(value.len());
@@ -160,7 +160,7 @@ fn unescape(value: &str) -> Result<String, Error> {
     String::from_utf8(decoded).map_err(|_| bad)
 }
 
-fn escape(value: &str) -> String {
+pub(super) fn escape(value: &str) -> String {
     use std::fmt::Write as _;
     value.bytes().fold(String::with_capacity(value.len()), |mut text, octet| {
         if octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.' | b'_' | b'~') {

@@ -1,14 +1,29 @@
 //! What a peer is forgiven, by name.
 
-use crate::cms::{OpeningPolicy, SignaturePolicy};
+use super::Error;
+use crate::asn1::Tag;
+use crate::cms::{EnvelopedData, OpeningPolicy, SignaturePolicy, SignedData};
 use crate::crypto::Legacy;
 use crate::limits::Limits;
 
-/// The policy for one kind of peer: which broken algorithms and which departures from RFC 8894 are tolerated. The default tolerates
-/// none; each is switched on by name, for the peer that needs it.
+/// The policy for one kind of peer: which broken algorithms and which departures from RFC 8894 are tolerated, each by name, for the peer
+/// that needs it. The default is strict where security is at stake, and reads the oddities that cost none ([`Oddities`]).
 ///
-/// Some oddities cost no security and are always read: BER, both spellings of RSA in SignerInfo, EnvelopedData of any version, several
-/// recipients, further signed attributes, challenges in any string type.
+/// | tolerance | micromdm, step-ca | NDES | jscep | Apple | others |
+/// |---|---|---|---|---|---|
+/// | `legacy.sha1` | yes | yes | its server | | Cisco IOS |
+/// | `legacy.single_des` | yes | yes | | | Cisco IOS |
+/// | `legacy.triple_des` | | yes | its server | | Cisco IOS |
+/// | `legacy.rsa_1024` | | | | profiles without `Keysize` | Cisco IOS |
+/// | `odd_nonces` | | | | 8 octets | some devices |
+/// | `missing_nonces` | | | some servers | | |
+/// | `signed_challenge` | | | | macOS | |
+/// | `unsorted_attributes` | | | | | legacy clients (step-ca 1723) |
+/// | `missing_content_type` | | | | | old OpenXPKI |
+/// | `misnamed_recipient` | | | | | clients that spell names anew |
+/// | `any_key_usage` | as servers | old | | | |
+/// | `stray_content` | as servers: no octets | one octet | | | |
+/// | `expired_renewal` | | | | devices that slept | |
 ///
 /// ```
 /// use mdm_core::crypto::Legacy;
@@ -33,8 +48,12 @@ pub struct Peer {
     /// A challengePassword among the signed attributes, where everybody can read it, when the request itself has none. Needed by
     /// Apple's `mdmclient` on macOS.
     pub signed_challenge: bool,
+    /// Departures that cost no security.
+    pub oddities: Oddities,
     /// Signed attributes in another order than the one that was signed. Needed by clients that step-ca issue 1723 names.
     pub unsorted_attributes: bool,
+    /// Signed attributes without contentType. Needed with old OpenXPKI as server; the attributes of SCEP still say what was signed.
+    pub missing_content_type: bool,
     /// An envelope with exactly one recipient whose name is not that of the certificate. Needed by clients that spell the issuer's
     /// name in their own way.
     pub misnamed_recipient: bool,
@@ -48,15 +67,98 @@ pub struct Peer {
     pub expired_renewal: bool,
 }
 
+/// Departures from RFC 8894 and RFC 5652 that real peers make and that give an attacker nothing. All are read by default; who wants to know
+/// how exact a peer is switches them off.
+///
+/// ```
+/// use mdm_core::scep::{Oddities, Peer};
+///
+/// let examiner = Peer { oddities: Oddities::NONE, ..Peer::default() };
+/// assert!(Peer::default().oddities.ber && !examiner.oddities.ber);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "hosts name the oddities they want over a base")]
+pub struct Oddities {
+    /// BER: indefinite lengths, strings in pieces. Sent by everything on Bouncy Castle (jscep, EJBCA), and by macOS 10.11 and 10.12.
+    pub ber: bool,
+    /// More than one recipient in a request. Sent by micromdm's client, which encrypts to every certificate of GetCACert.
+    pub several_recipients: bool,
+    /// An envelope whose version is not that of its recipients. Sent by PyScep (version 1).
+    pub any_envelope_version: bool,
+    /// sha256WithRSAEncryption and its kin as signature algorithm instead of rsaEncryption. Sent by micromdm, step-ca, strongSwan, jscep.
+    pub digest_named_twice: bool,
+    /// A challengePassword of a type that is no DirectoryString: IA5String, OCTET STRING and others (RFC 2985 section 5.4.1). Sent by some
+    /// devices.
+    pub any_challenge_type: bool,
+    /// Replies that carry no certificate at all. Sent by NDES; who signed is decided by the pinned certificates in any case.
+    pub bare_replies: bool,
+}
+
+impl Oddities {
+    /// All of them.
+    pub const ALL: Oddities = Oddities {
+        ber: true,
+        several_recipients: true,
+        any_envelope_version: true,
+        digest_named_twice: true,
+        any_challenge_type: true,
+        bare_replies: true,
+    };
+
+    /// None of them.
+    pub const NONE: Oddities = Oddities {
+        ber: false,
+        several_recipients: false,
+        any_envelope_version: false,
+        digest_named_twice: false,
+        any_challenge_type: false,
+        bare_replies: false,
+    };
+
+    /// Whether the outer message is as exact as this demands. `bytes` are what was received.
+    pub(super) fn accept_message(&self, signed: &SignedData, bytes: &[u8]) -> Result<(), Error> {
+        if !self.ber && signed.as_der() != bytes {
+            return Err(Error::Oddity("BER"));
+        }
+        if !self.digest_named_twice && !signed.signers().all(|signer| signer.names_digest_once()) {
+            return Err(Error::Oddity("a signature algorithm that names its digest"));
+        }
+        Ok(())
+    }
+
+    /// The same of the envelope.
+    pub(super) fn accept_envelope(&self, envelope: &EnvelopedData, bytes: &[u8]) -> Result<(), Error> {
+        if !self.ber && envelope.as_der() != bytes {
+            return Err(Error::Oddity("BER"));
+        }
+        if !self.several_recipients && envelope.recipients().len() > 1 {
+            return Err(Error::Oddity("several recipients"));
+        }
+        if !self.any_envelope_version && !envelope.version_fits() {
+            return Err(Error::Oddity("the version of the envelope"));
+        }
+        Ok(())
+    }
+
+    /// Whether a challenge may stand in an element of this type.
+    pub(super) fn accept_challenge(&self, tag: Tag) -> bool {
+        let directory_string =
+            [Tag::TELETEX_STRING, Tag::PRINTABLE_STRING, Tag::UNIVERSAL_STRING, Tag::UTF8_STRING, Tag::BMP_STRING];
+        self.any_challenge_type || directory_string.contains(&tag)
+    }
+}
+
 impl Peer {
-    /// Nothing is tolerated, within [`Limits::PKI`].
+    /// Nothing is tolerated that could cost security, within [`Limits::PKI`].
     pub const STRICT: Peer = Peer {
         legacy: Legacy::NONE,
         limits: Limits::PKI,
+        oddities: Oddities::ALL,
         odd_nonces: false,
         missing_nonces: false,
         signed_challenge: false,
         unsorted_attributes: false,
+        missing_content_type: false,
         misnamed_recipient: false,
         any_key_usage: false,
         stray_content: false,
@@ -98,9 +200,11 @@ impl Peer {
         }
     }
 
-    /// Cisco IOS as client: SHA-1, 3DES, RSA keys from 1024 bits.
+    /// Cisco IOS as client: SHA-1, 3DES and single DES, RSA keys from 1024 bits. MD5, its oldest default, is read under no policy: set
+    /// `hash sha256` or `hash sha` in the trustpoint.
     pub const fn cisco() -> Self {
-        Peer { legacy: Legacy { sha1: true, triple_des: true, rsa_1024: true, ..Legacy::NONE }, ..Self::STRICT }
+        let legacy = Legacy { sha1: true, triple_des: true, single_des: true, rsa_1024: true };
+        Peer { legacy, ..Self::STRICT }
     }
 
     pub(super) fn signatures(&self) -> SignaturePolicy {
@@ -109,6 +213,7 @@ impl Peer {
             // Without signed attributes there is no SCEP message, whoever sends it.
             without_signed_attributes: false,
             unsorted_attributes: self.unsorted_attributes,
+            missing_content_type: self.missing_content_type,
         }
     }
 

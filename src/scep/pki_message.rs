@@ -35,6 +35,7 @@ impl PkiMessage {
     /// [`Error::Cms`], [`Error::Attribute`], [`Error::TransactionId`]; [`Error::Content`] when the content is not of type data.
     pub fn parse(bytes: &[u8], peer: &Peer) -> Result<Self, Error> {
         let signed = SignedData::parse(bytes, &peer.limits)?;
+        peer.oddities.accept_message(&signed, bytes)?;
         if !signed.is_data() || signed.content_tag().is_some_and(|tag| tag != Tag::OCTET_STRING) {
             return Err(Error::Content);
         }
@@ -114,6 +115,8 @@ impl PkiMessage {
     /// [`Error::Content`] when there is none; [`Error::Cms`] when it is no EnvelopedData.
     pub fn envelope(&self, peer: &Peer) -> Result<EnvelopedData, Error> {
         let content = self.signed.content().ok_or(Error::Content)?;
-        Ok(EnvelopedData::parse(content, &peer.limits)?)
+        let envelope = EnvelopedData::parse(content, &peer.limits)?;
+        peer.oddities.accept_envelope(&envelope, content)?;
+        Ok(envelope)
     }
 }

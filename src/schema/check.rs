@@ -1,8 +1,12 @@
 //! Where a document differs from the schema.
 
-use std::fmt::{self, Write as _};
+use std::cmp::Ordering;
+use std::fmt;
+
+use regex_lite::Regex;
 
 use super::table::{Key, Presence, Rules, Scalar, Shape, Table};
+use super::trail::Trail;
 use crate::plist::{Dictionary, Value};
 
 /// A value of another type than the schema's.
@@ -53,6 +57,8 @@ pub enum What {
     },
     /// The text is not of this form: a regular expression, or `url` or `hostname`.
     BadFormat(&'static str),
+    /// There are more places than are listed.
+    More,
     /// The array has too few or too many items.
     BadCount {
         /// Least number of items.
@@ -64,11 +70,14 @@ pub enum What {
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.path)?;
+        if !self.path.is_empty() {
+            write!(f, "{}: ", self.path)?;
+        }
         match &self.what {
             What::Missing => f.write_str("required and absent"),
             What::Unknown => f.write_str("unknown to the schema"),
             What::Mistyped { expected, found } => write!(f, "{found} where the schema has {expected}"),
+            What::More => f.write_str("further places, which are not listed"),
             What::NotListed => f.write_str("not one of the listed values"),
             What::OutOfRange { .. } => f.write_str("out of range"),
             What::BadFormat(format) => write!(f, "not of the form {format}"),
@@ -90,7 +99,8 @@ impl<R: super::Record> Described for R {
     }
 }
 
-/// Every place where a document differs from the schema: missing, unknown, mistyped and out-of-range keys, at any depth.
+/// Every place where a document differs from the schema: missing, unknown, mistyped and out-of-range keys, at any depth. Of a
+/// document with more than [`MOST_FOUND`] of them the first, and [`What::More`].
 ///
 /// What a device sends differs in many places and is right all the same; this is for what a server writes, and for finding out
 /// what a new device does.
@@ -106,23 +116,47 @@ impl<R: super::Record> Described for R {
 /// assert_eq!(found[0].what, What::Mistyped { expected: "string", found: "integer" });
 /// ```
 pub fn check(document: &dyn Described) -> Vec<Difference> {
-    let mut found = Vec::new();
+    let mut findings = Findings::default();
     document.describe(&mut |path, tables, entries| {
-        let mut walk = Walk { path: path.to_owned(), found: &mut found };
+        let mut walk = Walk { trail: Trail::new(path), findings: &mut findings };
         if tables.is_empty() {
             walk.report(What::Unknown);
         }
         walk.record(tables, entries);
     });
-    found
+    findings.list
+}
+
+/// The most places that are listed: a hostile document of a few megabytes could differ in millions.
+pub const MOST_FOUND: usize = 100_000;
+
+/// What a walk has found, and what it keeps for the next key.
+#[derive(Default)]
+struct Findings {
+    list: Vec<Difference>,
+    /// The patterns that were needed so far; the schema has a dozen.
+    patterns: Vec<(&'static str, Option<Regex>)>,
+}
+
+impl Findings {
+    /// A pattern that cannot be read holds nothing back; a test reads them all.
+    fn fits(&mut self, pattern: &'static str, text: &str) -> bool {
+        let known = self.patterns.iter().position(|(known, _)| *known == pattern);
+        let at = known.unwrap_or_else(|| {
+            self.patterns.push((pattern, Regex::new(pattern).ok()));
+            self.patterns.len().saturating_sub(1)
+        });
+        self.patterns.get(at).and_then(|(_, regex)| regex.as_ref()).is_none_or(|regex| regex.is_match(text))
+    }
 }
 
 impl Table {
-    /// Every value of a dictionary, at any depth, that is not of the type that this schema gives its key.
+    /// Every value of a dictionary, at any depth, that is not of the type that this schema gives its key; where the dictionary
+    /// differs in more than [`MOST_FOUND`] places, those among the first.
     pub fn mismatches(&'static self, entries: &Dictionary) -> Vec<Mismatch> {
-        let mut found = Vec::new();
-        Walk { path: String::new(), found: &mut found }.record(&[self], entries);
-        let mistyped = found.into_iter().filter_map(|Difference { path, what }| match what {
+        let mut findings = Findings::default();
+        Walk { trail: Trail::new(""), findings: &mut findings }.record(&[self], entries);
+        let mistyped = findings.list.into_iter().filter_map(|Difference { path, what }| match what {
             What::Mistyped { expected, found } => Some(Mismatch { path, expected, found }),
             _ => None,
         });
@@ -136,28 +170,29 @@ pub(super) fn relevant<'a>(tables: &'a [&'static Table], entries: &'a Dictionary
     tables.iter().copied().filter(move |table| !several || entries.iter().any(|(name, _)| table.key(name).is_some()))
 }
 
-struct Walk<'a> {
-    path: String,
-    found: &'a mut Vec<Difference>,
+struct Walk<'a, 'found> {
+    trail: Trail<'a>,
+    findings: &'found mut Findings,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a, '_> {
     fn report(&mut self, what: What) {
-        self.found.push(Difference { path: self.path.clone(), what });
+        let list = &mut self.findings.list;
+        match list.len().cmp(&MOST_FOUND) {
+            Ordering::Less => list.push(Difference { path: self.trail.spell(), what }),
+            Ordering::Equal => list.push(Difference { path: String::new(), what: What::More }),
+            Ordering::Greater => {}
+        }
     }
 
     /// Does something under one more key, and takes the key off the path again.
-    fn under(&mut self, name: &str, act: impl FnOnce(&mut Self)) {
-        let length = self.path.len();
-        if length > 0 {
-            self.path.push('.');
-        }
-        self.path.push_str(name);
+    fn under(&mut self, name: &'a str, act: impl FnOnce(&mut Self)) {
+        self.trail.key(name);
         act(self);
-        self.path.truncate(length);
+        self.trail.back();
     }
 
-    fn record(&mut self, tables: &[&'static Table], entries: &Dictionary) {
+    fn record(&mut self, tables: &[&'static Table], entries: &'a Dictionary) {
         let known = |name: &str| tables.iter().find_map(|table| table.key(name));
         // A dictionary whose keys are all wildcards has a table without keys, and knows every key.
         let open = tables.is_empty() || tables.iter().any(|table| table.keys.is_empty());
@@ -175,7 +210,7 @@ impl Walk<'_> {
         }
     }
 
-    fn value(&mut self, shape: &Shape, key: &Key, value: &Value) {
+    fn value(&mut self, shape: &Shape, key: &'static Key, value: &'a Value) {
         match (shape, value) {
             (Shape::Any, _)
             | (Shape::Boolean, Value::Boolean(_))
@@ -196,11 +231,9 @@ impl Walk<'_> {
                     self.report(What::BadCount { min, max });
                 }
                 for (at, value) in values.iter().enumerate() {
-                    let length = self.path.len();
-                    // Writing to a string does not fail.
-                    let _ = write!(self.path, "[{at}]");
+                    self.trail.place(at);
                     self.value(item, key, value);
-                    self.path.truncate(length);
+                    self.trail.back();
                 }
             }
             (Shape::Map(Shape::Any), Value::Dictionary(_)) => {}
@@ -238,8 +271,7 @@ impl Walk<'_> {
             self.report(What::NotListed);
         }
         let Some(text) = value.as_str() else { return };
-        // A pattern that cannot be read holds nothing back; a test reads them all.
-        let pattern = rules.format.filter(|format| regex_lite::Regex::new(format).is_ok_and(|regex| !regex.is_match(text)));
+        let pattern = rules.format.filter(|format| !self.findings.fits(format, text));
         let subtype = rules.subtype.filter(|form| match *form {
             "url" => !text.split_once(':').is_some_and(|(scheme, rest)| !scheme.is_empty() && !rest.is_empty()),
             "hostname" => text.is_empty() || text.contains(['/', ' ', '@']),

@@ -79,6 +79,10 @@ impl<T: Item> Item for Vec<T> {
 
     fn from_value(value: Value) -> Result<Self, Value> {
         let Value::Array(values) = value else { return Err(value) };
+        let keys = values.iter().map(|value| value.as_dictionary().map_or(0, Dictionary::len));
+        if is_bloated::<T>(keys) {
+            return Err(Value::Array(values));
+        }
         let mut items = Vec::with_capacity(values.len());
         let mut rest = values.into_iter();
         while let Some(value) = rest.next() {
@@ -99,6 +103,18 @@ impl<T: Item> Item for Vec<T> {
     }
 }
 
+/// Whether the typed form would take far more memory than what was sent: a record has room for every key of the schema, and an empty
+/// dictionary is seven octets of XML. Such a list stays as it came, and is reported like any value of another type. No list that a
+/// device makes is near it, since below a megabyte none is looked at. `keys` counts those of each item.
+pub(crate) fn is_bloated<T>(keys: impl ExactSizeIterator<Item = usize>) -> bool {
+    const SMALL: usize = 1 << 20;
+    const FOR_AN_ITEM: usize = 64;
+    const FOR_A_KEY: usize = 200;
+    let items = keys.len();
+    let typed = size_of::<T>().saturating_mul(items);
+    typed > SMALL && typed > FOR_AN_ITEM.saturating_mul(items).saturating_add(FOR_A_KEY.saturating_mul(keys.sum()))
+}
+
 impl<T: Item> Item for BTreeMap<String, T> {
     const SHAPE: Shape = Shape::Map(&T::SHAPE);
 
@@ -113,7 +129,8 @@ impl<T: Item> Item for BTreeMap<String, T> {
                 }
                 Err(odd) => {
                     let taken = items.into_iter().map(|(key, item)| (key, item.to_value()));
-                    return Err(Value::Dictionary(taken.chain([(key, odd)]).chain(rest).collect()));
+                    let entries = taken.chain([(key, odd)]).chain(rest).collect();
+                    return Err(Value::Dictionary(Dictionary::from_distinct(entries)));
                 }
             }
         }

@@ -100,6 +100,14 @@ macro_rules! record {
                 $crate::schema::deserialize(deserializer)
             }
         }
+
+        #[cfg(any(test, feature = "arbitrary"))]
+        impl<'a> ::arbitrary::Arbitrary<'a> for $name {
+            fn arbitrary(u: &mut ::arbitrary::Unstructured<'a>) -> ::arbitrary::Result<Self> {
+                let entries = $crate::schema::arbitrary::document(<$name as $crate::schema::Record>::table(), u)?;
+                Ok($crate::schema::Record::from_dictionary(entries))
+            }
+        }
     )*};
     (@shape $type:ty) => { <$type as $crate::schema::Field>::SHAPE };
     (@shape $type:ty, $shape:ident) => { $crate::schema::Shape::$shape };
@@ -169,6 +177,13 @@ macro_rules! values {
                 self.as_str().into()
             }
         }
+
+        #[cfg(any(test, feature = "arbitrary"))]
+        impl<'a> ::arbitrary::Arbitrary<'a> for $name {
+            fn arbitrary(u: &mut ::arbitrary::Unstructured<'a>) -> ::arbitrary::Result<Self> {
+                $crate::schema::arbitrary::item(u)
+            }
+        }
     )*};
 }
 
@@ -224,6 +239,13 @@ macro_rules! union {
                     entries.insert($tag, tag);
                 }
                 entries.into()
+            }
+        }
+
+        #[cfg(any(test, feature = "arbitrary"))]
+        impl<'a> ::arbitrary::Arbitrary<'a> for $name {
+            fn arbitrary(u: &mut ::arbitrary::Unstructured<'a>) -> ::arbitrary::Result<Self> {
+                $crate::schema::arbitrary::item(u)
             }
         }
     )*};

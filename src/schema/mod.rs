@@ -21,25 +21,41 @@
 //! assert_eq!(message.to_dictionary().len(), sent.len());
 //! assert!(message.mismatches().is_empty());
 //! ```
+//!
+//! # What there is
+//!
+#![doc = include_str!("generated/census.md")]
+//!
+//! The files go up to version 27 of Apple's systems.
+//!
+//! # Where the schema says other than devices do
+//!
+#![doc = include_str!("generated/errata.md")]
 
 #[macro_use]
 mod macros;
+#[cfg(any(test, feature = "arbitrary"))]
+pub(crate) mod arbitrary;
 mod check;
 #[rustfmt::skip]
 pub(crate) mod generated;
 mod item;
+mod json;
 pub(crate) mod record;
 mod serial;
 mod support;
 mod table;
 mod target;
+mod trail;
 
-pub use check::{Described, Difference, Mismatch, What, check};
+pub use check::{Described, Difference, MOST_FOUND, Mismatch, What, check};
 pub use item::Item;
+pub(crate) use item::is_bloated;
+pub(crate) use json::parse_json;
+pub use json::{JsonError, JsonFault};
 pub use record::{Empty, Record, Slot};
 pub(crate) use record::{Field, show};
-pub use serial::JsonError;
-pub(crate) use serial::{deserialize, parse_json, serialize, to_json};
+pub(crate) use serial::{deserialize, serialize, to_json};
 pub use support::{Mode, Support, System, Systems, Version};
 pub use table::{Choice, Combine, Key, Presence, Rules, Scalar, Shape, Table};
 pub use target::{Channel, Enrollment, Rule, Target, Violation};

@@ -133,15 +133,15 @@ fn fill(table: &Table, slots: &mut [&mut dyn Slot], extra: &mut Dictionary, entr
 /// Collects fields into entries.
 fn pour(table: &Table, slots: &[&dyn Slot], extra: &Dictionary) -> Dictionary {
     let mut entries = Vec::with_capacity(extra.len().saturating_add(4));
-    let mut shadowed = false;
     for (key, slot) in table.keys.iter().zip(slots) {
         if let Some(value) = slot.value(&key.shape) {
-            shadowed |= !extra.is_empty() && extra.get(key.name).is_some();
             entries.push((key.name.to_owned(), value));
         }
     }
+    let fields = entries.len();
     for (name, value) in extra.iter() {
-        if !shadowed || !entries.iter().any(|(taken, _)| taken == name) {
+        // Fields are few, whatever a device sends.
+        if !entries.iter().take(fields).any(|(taken, _)| taken == name) {
             entries.push((name.to_owned(), value.clone()));
         }
     }

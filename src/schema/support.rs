@@ -5,6 +5,7 @@ use std::fmt;
 /// An operating system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
+#[cfg_attr(any(test, feature = "arbitrary"), derive(arbitrary::Arbitrary))]
 pub enum System {
     /// iOS and iPadOS.
     Ios,
@@ -21,6 +22,13 @@ pub enum System {
 impl System {
     /// All of them.
     pub const ALL: [System; 5] = [System::Ios, System::Macos, System::Tvos, System::Visionos, System::Watchos];
+
+    /// A system by Apple's name for it, in capitals or not; iPadOS is iOS here, as in the schema. Anything else is `None`.
+    pub fn parse(name: &str) -> Option<Self> {
+        let known = |system: &System| system.to_string().eq_ignore_ascii_case(name);
+        let ipad = name.eq_ignore_ascii_case("iPadOS").then_some(System::Ios);
+        System::ALL.into_iter().find(known).or(ipad)
+    }
 
     const fn bit(self) -> u8 {
         match self {
@@ -69,6 +77,7 @@ impl fmt::Debug for Systems {
 
 /// The version of an operating system: `26.4.1`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(any(test, feature = "arbitrary"), derive(arbitrary::Arbitrary))]
 pub struct Version {
     /// First number.
     pub major: u16,

@@ -1,15 +1,17 @@
 //! Whether something may be sent to a device.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
-use super::check::{Described, relevant};
+use super::check::{Described, MOST_FOUND, relevant};
 use super::support::{Mode, Support, System, Version};
 use super::table::{Shape, Table};
+use super::trail::Trail;
 use crate::plist::{Dictionary, Value};
 
 /// The channel on which something is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[cfg_attr(any(test, feature = "arbitrary"), derive(arbitrary::Arbitrary))]
 pub enum Channel {
     /// The device's own.
     Device,
@@ -20,6 +22,7 @@ pub enum Channel {
 /// How a device is enrolled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[cfg_attr(any(test, feature = "arbitrary"), derive(arbitrary::Arbitrary))]
 pub enum Enrollment {
     /// Device Enrollment, by a profile or an account.
     Device,
@@ -42,6 +45,7 @@ pub enum Enrollment {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_structs, reason = "a host builds it with `..Target::new(..)`")]
+#[cfg_attr(any(test, feature = "arbitrary"), derive(arbitrary::Arbitrary))]
 pub struct Target {
     /// Its operating system.
     pub system: System,
@@ -77,11 +81,12 @@ impl Target {
     }
 
     /// Every rule of the schema that sending this to the device would break. A key that is allowed only under conditions is
-    /// reported by its own path; the whole document by the path of the part, which is empty or `Command` and the like.
+    /// reported by its own path; the whole document by the path of the part, which is empty or `Command` and the like. Of a
+    /// document that breaks more than [`MOST_FOUND`] rules, as no host's own does, not all are listed.
     pub fn check(&self, document: &dyn Described) -> Vec<Violation> {
         let mut found = Vec::new();
         document.describe(&mut |path, tables, entries| {
-            let mut walk = Walk { target: self, path: path.to_owned(), found: &mut found };
+            let mut walk = Walk { target: self, trail: Trail::new(path), found: &mut found };
             for table in relevant(tables, entries) {
                 walk.record(table, entries);
             }
@@ -159,29 +164,25 @@ const fn word(mode: Mode) -> &'static str {
     }
 }
 
-struct Walk<'a> {
+struct Walk<'a, 'found> {
     target: &'a Target,
-    path: String,
-    found: &'a mut Vec<Violation>,
+    trail: Trail<'a>,
+    found: &'found mut Vec<Violation>,
 }
 
-impl Walk<'_> {
-    fn record(&mut self, table: &Table, entries: &Dictionary) {
+impl<'a> Walk<'a, '_> {
+    fn record(&mut self, table: &Table, entries: &'a Dictionary) {
         self.support(table.support);
         for (name, value) in entries.iter() {
             let Some(key) = table.key(name) else { continue };
-            let length = self.path.len();
-            if length > 0 {
-                self.path.push('.');
-            }
-            self.path.push_str(name);
+            self.trail.key(name);
             self.support(key.support);
             self.value(&key.shape, value);
-            self.path.truncate(length);
+            self.trail.back();
         }
     }
 
-    fn value(&mut self, shape: &Shape, value: &Value) {
+    fn value(&mut self, shape: &Shape, value: &'a Value) {
         match (shape, value) {
             (Shape::OneOf(choices), Value::String(text)) => {
                 if let Some(choice) = choices.iter().find(|choice| choice.value == text) {
@@ -190,20 +191,16 @@ impl Walk<'_> {
             }
             (Shape::Array(item), Value::Array(values)) => {
                 for (at, value) in values.iter().enumerate() {
-                    let length = self.path.len();
-                    // Writing to a string does not fail.
-                    let _ = write!(self.path, "[{at}]");
+                    self.trail.place(at);
                     self.value(item, value);
-                    self.path.truncate(length);
+                    self.trail.back();
                 }
             }
             (Shape::Map(item), Value::Dictionary(entries)) if !matches!(item, Shape::Any) => {
                 for (name, value) in entries.iter() {
-                    let length = self.path.len();
-                    self.path.push('.');
-                    self.path.push_str(name);
+                    self.trail.key(name);
                     self.value(item, value);
-                    self.path.truncate(length);
+                    self.trail.back();
                 }
             }
             (Shape::Record(table), Value::Dictionary(entries)) => self.record(table(), entries),
@@ -222,7 +219,10 @@ impl Walk<'_> {
         for said in support.iter().filter(|said| said.systems.contains(self.target.system)) {
             // Where the system does not have it at all, its conditions are of no interest.
             let rules = if said.never { vec![Rule::System] } else { broken(said, self.target) };
-            self.found.extend(rules.into_iter().map(|rule| Violation { path: self.path.clone(), rule }));
+            if self.found.len() > MOST_FOUND {
+                return;
+            }
+            self.found.extend(rules.into_iter().map(|rule| Violation { path: self.trail.spell(), rule }));
         }
     }
 }

@@ -133,6 +133,12 @@ impl Csr {
         values.element().and_then(challenge).map(Some).map_err(Error::malformed("challengePassword"))
     }
 
+    /// The type of the challengePassword, when there is one: RFC 2985 section 5.4.1 wants a DirectoryString.
+    pub fn challenge_tag(&self) -> Option<Tag> {
+        let (_, values) = self.attributes().find(|(oid, _)| *oid == oid::CHALLENGE_PASSWORD)?;
+        values.peek()
+    }
+
     /// The extensions that are asked for; empty when none are. A wish, not a fact: whoever issues decides about each.
     pub fn extensions(&self) -> Extensions<'_> {
         let range = self.0.fields.extensions.clone();

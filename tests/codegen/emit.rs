@@ -230,6 +230,7 @@ impl<'a> Emitter<'a> {
                     if holds_itself { format!("Box<{name}>") } else { name }
                 }
             },
+            fixup::REASON_CODE | fixup::REASON_DETAILS => key.kind.clone(),
             other => panic!("{}: {} is of type {other}", file.path, key.name),
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::emit::{Emitter, Root};
+use crate::fixup;
 use crate::model::File;
 use crate::name;
 
@@ -19,6 +20,18 @@ pub fn area(path: &str) -> Option<&'static str> {
         ("other/", "other"),
     ];
     AREAS.iter().find(|(prefix, _)| path.starts_with(prefix)).map(|(_, area)| *area)
+}
+
+/// Where the records of an area are public.
+pub fn module_of(area: &str) -> &'static str {
+    match area {
+        "check-ins" => "`checkin`",
+        "commands" => "`command`: requests and answers",
+        "errors" => "`ade`: bodies of HTTP 403",
+        "profiles" => "`profile`: payloads, and the keys around them",
+        "declarations" | "protocol" | "status" => "`declaration`",
+        _ => "`ade`: MachineInfo, SkipKeys, EnrollmentSSODocument; `command`: ManifestURL, PasswordHash",
+    }
 }
 
 /// The name of a list, and how a file's entry in it is told.
@@ -203,6 +216,11 @@ pub fn emit(files: &[File]) -> Result<BTreeMap<String, String>, String> {
                 rows.push_str(&format!("            {row},\n"));
             }
         }
+        if family.module == "protocol" {
+            out.insert("protocol/reason.rs".into(), reasons(files)?);
+            mods.push_str("#[rustfmt::skip]\nmod reason;\n");
+            uses.push_str("pub use reason::*;\n");
+        }
         mods.push('\n');
         mods.push_str(&uses);
         if let Some((name, _)) = family.list {
@@ -214,6 +232,35 @@ pub fn emit(files: &[File]) -> Result<BTreeMap<String, String>, String> {
     }
     out.insert("mod.rs".into(), modules);
     Ok(out)
+}
+
+/// Every reason code that some schema file names, and the keys that their details have together.
+fn reasons(files: &[File]) -> Result<String, String> {
+    let mut codes = BTreeSet::new();
+    let mut details: BTreeMap<&str, &str> = BTreeMap::new();
+    for (code, of_code) in files.iter().flat_map(|file| &file.reasons) {
+        codes.insert(code.as_str());
+        for (key, kind) in of_code {
+            let rust = match kind.as_str() {
+                "<string>" => "String",
+                "<array>" => "Vec<String>",
+                other => return Err(format!("{code}: {key} is of type {other}")),
+            };
+            if *details.entry(key).or_insert(rust) != rust {
+                return Err(format!("{code}: {key} is of another type than elsewhere"));
+            }
+        }
+    }
+    let constants: String = codes.iter().map(|code| format!("        {} = {code:?},\n", name::constant(code))).collect();
+    let fields =
+        details.iter().map(|(key, rust)| format!("        {}: Option<{rust}> = {key:?} OPTIONAL [],\n", name::field(key)));
+    let fields: String = fields.collect();
+    let link = "<https://developer.apple.com/documentation/devicemanagement/statusreason>";
+    Ok(format!(
+        "{HEADER}//! Why a device did not do what it was told, as declarations and status items name it: {link}\n\n\
+         values! {{\n    /// Codes of reasons in status reports.\n    pub struct ReasonCode {{\n{constants}    }}\n}}\n\n\
+         record! {{\n    /// Details of a reason: which of them there are depends on its code.\n    pub struct ReasonDetails = \"\" [] {{\n{fields}    }}\n}}\n"
+    ))
 }
 
 fn one(file: &File, roots: &[Root<'_>], taken: &mut BTreeSet<String>) -> String {
@@ -236,6 +283,10 @@ fn one(file: &File, roots: &[Root<'_>], taken: &mut BTreeSet<String>) -> String 
     };
     if !plist.is_empty() {
         uses.push(&plist);
+    }
+    // The two stand beside each other, or not at all.
+    if mentions(&body, fixup::REASON_CODE) {
+        uses.push("crate::schema::generated::protocol::{ReasonCode, ReasonDetails}");
     }
     if mentions(&body, "Secret") {
         uses.push("crate::secret::Secret");

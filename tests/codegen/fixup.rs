@@ -1,5 +1,8 @@
 //! Where Apple's schema says other than Apple's devices do. Each fix-up fails when what it corrects is no longer there.
 
+use std::collections::BTreeSet;
+
+use crate::emit::is_wildcard;
 use crate::model::{File, Key, Literal};
 
 /// A correction of one file.
@@ -54,6 +57,23 @@ const FIXUPS: &[Fixup] = &[
         why: "the first message of the handshake has no digest yet",
         apply: |file| optional(file, "DigestResponse"),
     },
+    Fixup {
+        path: "declarative/protocol/tokensresponse.yaml",
+        why: "the schema names the type SynchronizationTokens and not its keys, which Apple's documentation gives",
+        apply: |file| {
+            let id = named(file, file.payload.clone(), "SyncTokens")?;
+            if !file.keys.get(&id)?.subkeys.is_empty() {
+                return None;
+            }
+            for name in ["Timestamp", "DeclarationsToken"] {
+                let subkey = fresh(file);
+                let key = Key { id: subkey, name: name.into(), kind: "string".into(), subkeys_id: subkey, ..Key::default() };
+                file.keys.insert(subkey, Key { presence: Some("required".into()), ..key });
+                file.keys.get_mut(&id)?.subkeys.push(subkey);
+            }
+            Some(())
+        },
+    },
 ];
 
 /// Identifiers of which a device sends those that its kind of enrollment has, in any check-in message, whatever the schema of
@@ -104,6 +124,19 @@ pub const SECRETS: &[&str] = &[
     "sharedSecret",
 ];
 
+/// What is corrected, for the documentation.
+pub fn errata() -> String {
+    let mut out = String::new();
+    for fixup in FIXUPS {
+        out.push_str(&format!("- `{}`: {}.\n", fixup.path, fixup.why));
+    }
+    out.push_str(
+        "- every check-in: a device sends those identifiers that its kind of enrollment has, so that none is required.\n",
+    );
+    out.push_str("- reasons in status reports: the codes and details that stand beside declarations and status items.\n");
+    out
+}
+
 /// Corrects the files, or says which fix-up no longer applies.
 pub fn apply(files: &mut [File]) -> Result<(), String> {
     for fixup in FIXUPS {
@@ -113,6 +146,10 @@ pub fn apply(files: &mut [File]) -> Result<(), String> {
     }
     for file in files.iter_mut().filter(|file| file.path.starts_with("mdm/checkin/")) {
         identifiers(file);
+    }
+    let reasons: usize = files.iter_mut().map(reasons).sum();
+    if reasons == 0 {
+        return Err("no schema file has reasons with a code and details".into());
     }
     for secret in SECRETS {
         if !files.iter().any(|file| file.keys.values().any(|key| key.name == *secret && is_octets(key))) {
@@ -129,6 +166,36 @@ fn is_octets(key: &Key) -> bool {
 pub fn is_secret(key: &Key) -> bool {
     is_octets(key) && key.values.is_empty() && SECRETS.contains(&key.name.as_str())
 }
+
+/// The codes of reasons and the keys of their details stand beside the declarations and status items, not where reasons are
+/// reported. There they are given types that name them all: `ReasonCode` and `ReasonDetails`. Gives the number of places.
+fn reasons(file: &mut File) -> usize {
+    let lists = file.keys.values().map(|key| key.subkeys.clone()).chain([file.payload.clone()]);
+    let lists: BTreeSet<Vec<usize>> = lists.collect();
+    let mut places = 0;
+    for list in lists {
+        let mut names: Vec<String> = list.iter().map(|id| file.keys[id].name.to_lowercase()).collect();
+        names.sort();
+        if names != ["code", "description", "details"] {
+            continue;
+        }
+        places += 1;
+        for id in list {
+            let unnamed = file.keys[&id].subkeys.iter().all(|id| is_wildcard(&file.keys[id]));
+            let key = file.keys.get_mut(&id).unwrap();
+            match (key.name.to_lowercase().as_str(), key.kind.as_str()) {
+                ("code", "string") => key.kind = REASON_CODE.into(),
+                ("details", "dictionary") if unnamed => key.kind = REASON_DETAILS.into(),
+                _ => {}
+            }
+        }
+    }
+    places
+}
+
+/// The kinds of key that [`reasons`] makes, named after their types.
+pub const REASON_CODE: &str = "ReasonCode";
+pub const REASON_DETAILS: &str = "ReasonDetails";
 
 /// Adds the identifiers that the file lacks. None of them is required of every device.
 fn identifiers(file: &mut File) {

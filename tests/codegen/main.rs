@@ -1,6 +1,6 @@
 //! The generator of `src/schema/generated`, as a test.
 //!
-//! `cargo test --test codegen` reads Apple's YAML, writes the tables anew and fails when the committed ones were stale (run it
+//! `cargo test --test codegen` reads Apple's YAML, writes the tables (and what the documentation says of them) anew and fails when the committed ones were stale (run it
 //! again, look at the difference, commit). The YAML is the folder that `APPLE_DEVICE_MANAGEMENT` names (a clone of
 //! <https://github.com/apple/device-management>), else `../shared/apple-schema`, beside this repository or one level further
 //! up. Without it the tests are reported as ignored.
@@ -78,9 +78,12 @@ fn walk(folder: &Path, paths: &mut Vec<PathBuf>) -> std::io::Result<()> {
 
 fn generated(schema: &Path) -> Result<(), Failed> {
     let mut files = read(schema)?;
+    let counts = counts(&files)?;
     fixup::apply(&mut files)?;
     let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/schema/generated");
-    let wanted = family::emit(&files)?;
+    let mut wanted = family::emit(&files)?;
+    wanted.insert("census.md".into(), table(&counts));
+    wanted.insert("errata.md".into(), fixup::errata());
     let mut stale = Vec::new();
     for (name, text) in &wanted {
         let path = target.join(name);
@@ -119,15 +122,33 @@ fn rust_files(folder: &Path, paths: &mut Vec<PathBuf>) -> std::io::Result<()> {
 }
 
 /// Files and keys of each area, before fix-ups.
-fn census(schema: &Path) -> Result<(), Failed> {
-    let mut counts: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
-    for file in &read(schema)? {
+type Counts = BTreeMap<&'static str, (usize, usize)>;
+
+fn counts(files: &[File]) -> Result<Counts, String> {
+    let mut counts = Counts::new();
+    for file in files {
         let area = family::area(&file.path).ok_or_else(|| format!("{} belongs to no area", file.path))?;
         let count = counts.entry(area).or_default();
         count.0 += 1;
         count.1 += file.keys.len() + file.reasons.iter().map(|(_, details)| details.len()).sum::<usize>();
     }
-    let known: BTreeMap<&str, (usize, usize)> = CENSUS.iter().map(|(area, files, keys)| (*area, (*files, *keys))).collect();
+    Ok(counts)
+}
+
+/// The census as the front page of the schema's documentation shows it.
+fn table(counts: &Counts) -> String {
+    let mut out = String::from("| what | schema files | keys | where |\n|---|---:|---:|---|\n");
+    for (area, (files, keys)) in counts {
+        out.push_str(&format!("| {area} | {files} | {keys} | {} |\n", family::module_of(area)));
+    }
+    let (files, keys) = counts.values().fold((0, 0), |sum, count| (sum.0 + count.0, sum.1 + count.1));
+    out.push_str(&format!("| together | {files} | {keys} | |\n"));
+    out
+}
+
+fn census(schema: &Path) -> Result<(), Failed> {
+    let counts = counts(&read(schema)?)?;
+    let known: Counts = CENSUS.iter().map(|(area, files, keys)| (*area, (*files, *keys))).collect();
     if counts == known { Ok(()) } else { Err(format!("the schema holds {counts:?}, not {known:?}").into()) }
 }
 

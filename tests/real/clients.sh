@@ -1,22 +1,25 @@
 #!/usr/bin/env bash
-# Two SCEP clients that nobody here wrote enrol at the example server over HTTP, and OpenSSL and GnuTLS judge what they got.
+# Two SCEP clients that nobody here wrote enrol at the example server over HTTP, renew, are refused, wait for an operator, and go
+# through a proxy; OpenSSL and GnuTLS judge what they got.
 #
 #   certmonger  AES and SHA-256, at /scep
 #   scepclient  (micromdm) single DES and SHA-1, at /scep/legacy, where the server names that policy
 #
-# Needs: a release build of the example `server`; certmonger, scep, gnutls-bin, openssl, curl, dbus.
+# Needs: a release build of the example `server` (or the folder MDM_CORE_EXAMPLES); certmonger, scep, gnutls-bin, openssl, curl, dbus,
+# python3.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-server=$PWD/${CARGO_TARGET_DIR:-target}/release/examples/server
+server=${MDM_CORE_EXAMPLES:-$PWD/${CARGO_TARGET_DIR:-target}/release/examples}/server
 work=$(mktemp -d)
 port=$((20000 + RANDOM % 20000))
 url=http://127.0.0.1:$port
 challenge="correct horse $RANDOM"
 pid=
+others=()
 
 finish() {
   code=$?
-  [ -z "$pid" ] || kill -9 "$pid" 2>/dev/null || true
+  for process in $pid "${others[@]}"; do kill -9 "$process" 2>/dev/null && wait "$process" 2>/dev/null || true; done
   if [ $code -ne 0 ]; then echo "--- server log"; tail -n 40 "$work/server.log" || true; fi
   rm -rf "$work"
   exit $code
@@ -68,6 +71,89 @@ if timeout 20 scepclient -private-key "$work/s/key" -certificate "$work/s/cert.p
   [ -s "$work/s/cert.pem" ]; then fail "single DES was accepted at the strict path"; fi
 ok "scepclient's single DES is refused at the strict path"
 
+# It renews with the certificate it has, without the challenge.
+mkdir "$work/r"
+scep_legacy() { # FOLDER CHALLENGE NAME [PATH]: exit status of the client; its log in FOLDER/log
+  rm -f "$1/csr.pem"
+  timeout 60 scepclient -private-key "$1/key" -certificate "$1/cert.pem" -server-url "$url${4:-/scep/legacy}" -challenge "$2" -cn "$3" >"$1/log" 2>&1
+}
+scep_legacy "$work/r" "$challenge" "renewing" || { cat "$work/r/log"; fail "scepclient did not enrol"; }
+cp "$work/r/cert.pem" "$work/r/old.pem"
+scep_legacy "$work/r" "" "renewing" || { cat "$work/r/log"; fail "scepclient did not renew"; }
+old=$(openssl x509 -in "$work/r/old.pem" -noout -serial | cut -d= -f2 | tr A-F a-f)
+cmp -s "$work/r/old.pem" "$work/r/cert.pem" && fail "scepclient renewed and has the old certificate"
+grep -q "which renews $old" "$work/server.log" || fail "the server did not take it for a renewal"
+openssl verify -x509_strict -CAfile "$work/ca.pem" "$work/r/cert.pem" >/dev/null || fail "OpenSSL does not believe the renewed certificate"
+ok "scepclient renewed with its certificate and no challenge"
+admin -X POST "$url/admin/certificates/$(openssl x509 -in "$work/r/cert.pem" -noout -serial | cut -d= -f2)/revoke" >/dev/null
+cp "$work/r/cert.pem" "$work/r/revoked.pem"
+if scep_legacy "$work/r" "" "renewing" && ! cmp -s "$work/r/cert.pem" "$work/r/revoked.pem"; then fail "a revoked certificate was renewed"; fi
+ok "a revoked certificate renews nothing"
+
+# One-time and bound challenges, issued by an operator.
+challenge_of() { admin -X POST "$url/admin/tenants/example/challenges" -d "$1" | python3 -c 'import json,sys; print(json.load(sys.stdin)["challenge"])'; }
+mkdir "$work/o" "$work/o2" "$work/b" "$work/b2"
+once=$(challenge_of '{"kind":"one-time"}')
+scep_legacy "$work/o" "$once" "once" || { cat "$work/o/log"; fail "a one-time challenge was refused"; }
+if scep_legacy "$work/o2" "$once" "twice" && [ -s "$work/o2/cert.pem" ]; then fail "a one-time challenge was good twice"; fi
+bound=$(challenge_of '{"kind":"bound","commonName":"for me"}')
+if scep_legacy "$work/b2" "$bound" "not me" && [ -s "$work/b2/cert.pem" ]; then fail "a challenge for one name was good for another"; fi
+scep_legacy "$work/b" "$bound" "for me" || { cat "$work/b/log"; fail "a bound challenge was refused"; }
+ok "a one-time challenge is good once, a bound one for its name"
+
+# A webhook decides about challenges that are none of the server's.
+cat >"$work/webhook.py" <<'PY'
+import base64, http.server, json, sys
+class Webhook(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        request = base64.b64decode(asked["x509CertificateRequest"]["raw"])
+        answer = json.dumps({"allow": asked["scepChallenge"] == "ask the webhook" and b"asked for" in request and asked["provisionerName"] == "hooked"}).encode()
+        self.send_response(200); self.send_header("Content-Length", str(len(answer))); self.end_headers(); self.wfile.write(answer)
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Webhook).serve_forever()
+PY
+python3 "$work/webhook.py" $((port + 1)) 2>/dev/null &
+others+=($!)
+sleep 1
+admin -X POST "$url/admin/tenants" -d "{\"tenant\":\"hooked\",\"scep\":{\"webhook\":\"http://127.0.0.1:$((port + 1))/\"}}" >/dev/null
+mkdir "$work/h" "$work/h2"
+scep_legacy "$work/h" "ask the webhook" "asked for" /t/hooked/scep/legacy || { cat "$work/h/log"; fail "what the webhook accepts was refused"; }
+if scep_legacy "$work/h2" "something else" "asked for" /t/hooked/scep/legacy && [ -s "$work/h2/cert.pem" ]; then fail "what the webhook refuses was accepted"; fi
+ok "a webhook accepts one challenge and refuses another"
+
+# Held for an operator: scepclient sends its request again until it is decided.
+admin -X POST "$url/admin/tenants" -d '{"tenant":"held","scep":{"challenge":"by hand","approval":"manual","emptyContent":true}}' >/dev/null
+held() { admin "$url/admin/held" | python3 -c 'import json,sys; print([h["id"] for h in json.load(sys.stdin) if h["subject"].startswith(sys.argv[1]) and h["state"]=="Pending"][0])' "$1" 2>/dev/null; }
+wait_held() { for _ in $(seq 100); do held "$1" >/dev/null && break; sleep 0.1; done; held "$1" || fail "no request of $1 waits"; }
+mkdir "$work/p" "$work/d"
+scep_legacy "$work/p" "by hand" "granted by hand" /t/held/scep/legacy &
+waiting=$!
+admin -X POST "$url/admin/held/$(wait_held "CN=granted by hand")/grant" >/dev/null
+wait $waiting || { cat "$work/p/log"; fail "scepclient did not get what the operator granted"; }
+openssl verify -x509_strict -CAfile "$work/ca.pem" "$work/p/cert.pem" >/dev/null || fail "no certificate after the operator granted it"
+scep_legacy "$work/d" "by hand" "denied by hand" /t/held/scep/legacy &
+waiting=$!
+admin -X POST "$url/admin/held/$(wait_held "CN=denied by hand")/deny" >/dev/null
+wait $waiting && [ -s "$work/d/cert.pem" ] && fail "scepclient got what the operator denied"
+ok "scepclient waits for an operator: granted, and denied"
+
+# A proxy in front of another server: passing on, and asking in its own name.
+"$server" --listen "127.0.0.1:$((port + 2))" --data "$work/behind" --challenge "behind" >"$work/behind.log" 2>&1 &
+others+=($!)
+behind=http://127.0.0.1:$((port + 2))
+for _ in $(seq 100); do curl -fsS "$behind/ca.pem" -o "$work/behind.pem" 2>/dev/null && break; sleep 0.1; done
+fingerprint=$(openssl x509 -in "$work/behind.pem" -noout -fingerprint -sha256 | cut -d= -f2)
+admin -X POST "$url/admin/tenants" -d "{\"tenant\":\"passing\",\"scep\":{\"upstream\":{\"url\":\"$behind/scep/legacy\",\"passThrough\":true}}}" >/dev/null
+admin -X POST "$url/admin/tenants" -d "{\"tenant\":\"asking\",\"scep\":{\"challenge\":\"behind\",\"upstream\":{\"url\":\"$behind/scep\",\"fingerprint\":\"$fingerprint\"}}}" >/dev/null
+mkdir "$work/x" "$work/y" "$work/z"
+scep_legacy "$work/x" "behind" "passed on" /t/passing/scep || { cat "$work/x/log"; fail "scepclient did not enrol through the proxy that passes on"; }
+scep_legacy "$work/y" "behind" "asked for" /t/asking/scep/legacy || { cat "$work/y/log" "$work/behind.log"; fail "scepclient did not enrol through the proxy that asks"; }
+if scep_legacy "$work/z" "not it" "stranger" /t/asking/scep/legacy && [ -s "$work/z/cert.pem" ]; then fail "the proxy took a wrong challenge"; fi
+for who in x y; do openssl verify -x509_strict -CAfile "$work/behind.pem" "$work/$who/cert.pem" >/dev/null || fail "the certificate is not of the server behind"; done
+grep -q "CN=asked for" "$work/behind.log" && grep -q "CN=passed on" "$work/behind.log" || fail "the server behind did not issue"
+admin "$url/admin/certificates?tenant=asking" | grep -q "CN=asked for" || fail "the proxy keeps no record of what it got"
+ok "two proxies: one passes messages on, one opens them, decides, and asks in its own name"
+
 # --- certmonger, strict path ------------------------------------------------------------------------------------------------
 # certmonger keeps its authorities and requests for good: the name is this run's own, and both are taken out again.
 name=mdm-core-$port
@@ -77,17 +163,43 @@ export HOME=$work/home
 mkdir -p "\$HOME"
 certmonger -s -n >$work/certmonger.log 2>&1 &
 for _ in \$(seq 50); do getcert list-cas -s >/dev/null 2>&1 && break; sleep 0.1; done
+state() { getcert list -s -f $work/\$1.pem | sed -n 's/.*status: //p'; }
+until_state() { for _ in \$(seq 200); do [ "\$(state \$1)" = \$2 ] && return; sleep 0.1; done; echo "\$1 is \$(state \$1) and not \$2"; getcert list -s; exit 1; }
 getcert add-scep-ca -s -c $name -u $url/scep -N $work/ca.pem
+getcert add-scep-ca -s -c $name-held -u $url/t/held/scep -N $work/ca.pem
 getcert request -s -c $name -k $work/c.key -f $work/c.pem -N CN=certmonger-device -L "$challenge" -w -v
+cp $work/c.pem $work/c-first.pem
+getcert rekey -s -f $work/c.pem -w -v
+getcert request -s -c $name-held -k $work/cw.key -f $work/cw.pem -N CN=certmonger-stranger -L "wrong" -w -v || true
+until_state cw CA_REJECTED
+getcert request -s -c $name-held -k $work/ch.key -f $work/ch.pem -N CN=certmonger-held -L "by hand"
+until_state ch CA_WORKING
+touch $work/certmonger-waits
+for _ in \$(seq 100); do [ -e $work/certmonger-granted ] && break; sleep 0.1; done
+getcert refresh -s -f $work/ch.pem
+until_state ch MONITORING
 getcert list -s
-getcert stop-tracking -s -k $work/c.key -f $work/c.pem
+for file in c cw ch; do getcert stop-tracking -s -f $work/\$file.pem; done
 getcert remove-ca -s -c $name
+getcert remove-ca -s -c $name-held
 SH
-dbus-run-session -- bash "$work/certmonger.sh" >"$work/getcert.log" 2>&1 || { cat "$work/getcert.log" "$work/certmonger.log"; fail "certmonger did not enrol"; }
-[ -s "$work/c.pem" ] || { cat "$work/getcert.log" "$work/certmonger.log"; fail "certmonger got no certificate"; }
-openssl verify -x509_strict -CAfile "$work/ca.pem" "$work/c.pem" >/dev/null || fail "OpenSSL does not believe certmonger's certificate"
-certtool --verify --load-ca-certificate "$work/ca.pem" --infile "$work/c.pem" >/dev/null || fail "GnuTLS does not believe certmonger's certificate"
+dbus-run-session -- bash "$work/certmonger.sh" >"$work/getcert.log" 2>&1 &
+waiting=$!
+for _ in $(seq 600); do [ -e "$work/certmonger-waits" ] && break; kill -0 $waiting 2>/dev/null || break; sleep 0.1; done
+[ ! -e "$work/certmonger-waits" ] || admin -X POST "$url/admin/held/$(wait_held CN=certmonger-held)/grant" >/dev/null
+touch "$work/certmonger-granted"
+wait $waiting || { cat "$work/getcert.log" "$work/certmonger.log"; fail "certmonger did not come through"; }
+for file in c-first c ch; do
+  [ -s "$work/$file.pem" ] || { cat "$work/getcert.log"; fail "certmonger got no certificate $file"; }
+  openssl verify -x509_strict -CAfile "$work/ca.pem" "$work/$file.pem" >/dev/null || fail "OpenSSL does not believe certmonger's certificate"
+  certtool --verify --load-ca-certificate "$work/ca.pem" --infile "$work/$file.pem" >/dev/null 2>&1 || fail "GnuTLS does not believe certmonger's certificate"
+done
+[ ! -s "$work/cw.pem" ] || fail "certmonger got a certificate with a wrong challenge"
 ok "certmonger enrolled: $(openssl x509 -in "$work/c.pem" -noout -subject -serial | tr '\n' ' ')"
+first=$(openssl x509 -in "$work/c-first.pem" -noout -serial | cut -d= -f2 | tr A-F a-f)
+cmp -s "$work/c-first.pem" "$work/c.pem" && fail "certmonger renewed and has the old certificate"
+grep -q "which renews $first" "$work/server.log" || fail "the server did not take certmonger's for a renewal"
+ok "certmonger renewed with a new key, was refused with a wrong challenge, and waited for an operator"
 
 # --- managed: a device that is OpenSSL and curl checks in with scepclient's certificate ------------------------------------------
 udid=00008150-000A1B2C3D4E5F60

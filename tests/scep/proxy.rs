@@ -154,6 +154,38 @@ fn an_answer_from_behind_that_is_not_believed_is_a_bad_gateway() {
 }
 
 #[test]
+fn the_url_tells_for_whom_it_was_made() {
+    use mdm_core::scep::proxy::PathIdentifier;
+    let read = PathIdentifier::from_segment("host,profile,CA%20%2C%20one");
+    assert_eq!(read.unwrap().parts(), ["host", "profile", "CA , one"]);
+    let all: String = (' '..='~').collect();
+    let identifier = PathIdentifier::new([all.as_str(), "é"]).unwrap();
+    let segment = identifier.to_segment();
+    assert!(segment.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"-._~%,".contains(&octet)), "{segment}");
+    assert_eq!(PathIdentifier::from_segment(&segment), Ok(identifier));
+    for bad in ["", ",", "a,", "a%0Ab", "%", "%FF", &"a".repeat(257), &["a"; 9].join(","), &"a".repeat(100_000)] {
+        assert!(matches!(PathIdentifier::from_segment(bad), Err(Error::Query(_))), "{bad:.20}");
+    }
+}
+
+#[test]
+fn everything_is_passed_on_but_what_would_change_whom_a_device_trusts() {
+    use mdm_core::scep::Operation;
+    use mdm_core::scep::proxy::passed_on;
+    let message = world().pkcs_req();
+    let query = passed_on(&Operation::PkiOperation { message: Some(message.clone()) }).unwrap();
+    let limits = mdm_core::limits::Limits::PKI;
+    assert_eq!(Operation::from_query(&query, &limits), Ok(Operation::PkiOperation { message: Some(message) }));
+    let identifier = Some("default".to_owned());
+    assert_eq!(
+        passed_on(&Operation::GetCaCaps { identifier: identifier.clone() }).unwrap(),
+        "operation=GetCACaps&message=default"
+    );
+    assert_eq!(passed_on(&Operation::GetCaCert { identifier }).unwrap(), "operation=GetCACert&message=default");
+    assert!(passed_on(&Operation::GetNextCaCert { identifier: None }).is_err());
+}
+
+#[test]
 fn a_proxy_that_only_passes_on_reads_the_outside() {
     let world = world();
     let message = PkiMessage::parse(&world.pkcs_req(), &Peer::default()).unwrap();

@@ -127,6 +127,19 @@ fn denials_and_pending_carry_no_content() {
 }
 
 #[test]
+fn a_reply_for_certmonger_has_a_content_of_no_octets_and_a_grant_stays_as_it_is() {
+    let world = world();
+    let denied = pkcs_req(world, &world.pkcs_req()).deny(FailInfo::BadRequest).with_empty_content();
+    assert_eq!(read(world, denied).signed_data().content(), Some(&[][..]));
+    let (_, pending) = pkcs_req(world, &world.pkcs_req()).hold();
+    assert_eq!(read(world, pending.with_empty_content()).signed_data().content(), Some(&[][..]));
+    let authorized = authorized(world);
+    let certificate = world.issue(authorized.csr().subject(), authorized.csr().public_key());
+    let granted = read(world, authorized.grant(&certificate).unwrap().with_empty_content());
+    assert!(granted.envelope(&Peer::default()).is_ok());
+}
+
+#[test]
 fn two_replies_never_share_a_nonce() {
     let world = world();
     let nonce = || read(world, authorized(world).deny(FailInfo::BadRequest)).sender_nonce().unwrap().clone();

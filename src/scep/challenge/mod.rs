@@ -1,12 +1,22 @@
 //! Whether a first request is entitled to an answer.
 //!
 //! Owns what a challenge is held against. It stores nothing: a fixed challenge is the host's setting, a [`OneTimeChallenge`] is a record, a
-//! [`BoundChallenge`] carries all it needs in itself, and what a webhook or a person decides is [`Challenge::AcceptedByHost`].
+//! [`BoundChallenge`] carries all it needs in itself, and what a person decides is [`Challenge::AcceptedByHost`]. What somebody's service
+//! decides is an [`Awaiting`] step, whose [`Question`] and [`Decision`] travel in the messages of [`intune`] and [`smallstep`]; challenges that
+//! somebody else makes are got through [`ndes`] and [`jamf`].
 
 mod bound;
+mod decision;
+mod error;
+pub mod intune;
+pub mod jamf;
+pub mod ndes;
 mod one_time;
+pub mod smallstep;
 
 pub use bound::{BoundChallenge, ChallengeKey};
+pub use decision::{Awaiting, Decision, Issuance, Notification, Question, Verdict};
+pub use error::ChallengeError;
 pub use one_time::OneTimeChallenge;
 
 use super::Transaction;

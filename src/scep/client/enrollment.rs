@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Server;
 use super::exchange::{Answer, Exchange};
 use crate::asn1::Writer;
-use crate::cms::{ContentKeyRequest, EnvelopedData, SignedData};
+use crate::cms::{AgreementRequest, ContentKeyRequest, EnvelopedData, RecipientInfo, SignedData};
 use crate::crypto::{Provider, PublicKeyKind, SignatureAlgorithm, ToBeSigned};
 use crate::scep::{Error, FailInfo, MessageType, Peer, Recipient, TransactionId};
 use crate::secret::Secret;
@@ -47,7 +47,7 @@ const LONGEST_WAIT: u32 = 3_600;
 
 impl Enrollment {
     /// A first enrollment. `signer` is a self-signed certificate, or one from elsewhere that the server knows. Its key should be RSA, since the
-    /// reply is encrypted to it; servers that can seal under the challenge instead are rare.
+    /// reply is encrypted to it; servers that can seal to an elliptic-curve key, or under the challenge, are rare.
     ///
     /// # Errors
     /// [`Error::Crypto`] when there is no randomness.
@@ -67,13 +67,19 @@ impl Enrollment {
     /// signatures and for opening the reply.
     ///
     /// # Errors
-    /// [`Error::Misuse`] when the key is not RSA, which alone opens replies, or the validity is upside down; [`Error::Crypto`] when there is
-    /// no randomness.
+    /// [`Error::Misuse`] when the key is neither RSA nor P-256, which alone open replies, or the validity is upside down; [`Error::Crypto`]
+    /// when there is no randomness.
     pub fn self_signed(csr: &Csr, validity: Validity, provider: &Provider) -> Result<ToBeSigned<Certificate>, Error> {
         let key = csr.public_key();
-        if !matches!(key.kind(), PublicKeyKind::Rsa { .. }) {
-            return Err(Error::Misuse("replies are encrypted to the signer of the request, so its key must be RSA"));
-        }
+        let (usage, algorithm) = match key.kind() {
+            PublicKeyKind::Rsa { .. } => (KeyUsage::KEY_ENCIPHERMENT, SignatureAlgorithm::RsaSha256),
+            PublicKeyKind::P256 => (KeyUsage::KEY_AGREEMENT, SignatureAlgorithm::EcdsaSha256),
+            _ => {
+                return Err(Error::Misuse(
+                    "replies are encrypted to the signer of the request, so its key must be RSA or P-256",
+                ));
+            }
+        };
         let subject = match csr.subject().is_empty() {
             // A certificate that signs itself needs a name for its issuer.
             true => Name::builder().common_name("SCEP signer").build().map_err(misuse)?,
@@ -85,10 +91,10 @@ impl Enrollment {
             subject,
             validity,
             public_key: key.clone(),
-            extensions: Extensions::new().with(&(KeyUsage::DIGITAL_SIGNATURE | KeyUsage::KEY_ENCIPHERMENT)),
+            extensions: Extensions::new().with(&(KeyUsage::DIGITAL_SIGNATURE | usage)),
             authority_key_identifier: None,
         };
-        template.to_be_signed(key, SignatureAlgorithm::RsaSha256, provider).map_err(misuse)
+        template.to_be_signed(key, algorithm, provider).map_err(misuse)
     }
 
     /// The same enrollment under a name of the host's choice.
@@ -213,12 +219,18 @@ pub struct Issued {
 }
 
 impl Granted {
-    /// Opens the envelope with the key of the certificate that signed the request.
+    /// Opens the envelope with the key of the certificate that signed the request; when it is addressed to whoever knows the challenge
+    /// instead, as [`Granted::open_with_challenge`].
     ///
     /// # Errors
-    /// [`Error::Unopened`]; [`Error::NoCertificate`] when none of the certificates is for the requested key; [`Error::Cms`].
+    /// [`Error::NoCertificate`] when none of the certificates is for the requested key; [`Error::Cms`], which is
+    /// [`Unopened`](crate::cms::Error::Unopened) for whatever is wrong with the envelope.
     pub fn open(&self, recipient: &Recipient<'_>) -> Result<Issued, Error> {
         let policy = self.peer.envelopes();
+        let mut recipients = self.envelope.recipients();
+        if matches!((recipients.next(), recipients.len()), (Some(RecipientInfo::Password { .. }), 0)) {
+            return self.open_with_challenge();
+        }
         self.read(&self.envelope.open(recipient.certificate, recipient.key, &self.provider, &policy)?)
     }
 
@@ -228,6 +240,14 @@ impl Granted {
     /// [`Error::Cms`].
     pub fn content_key_request(&self, recipient: &Certificate) -> Result<ContentKeyRequest<'_>, Error> {
         Ok(self.envelope.content_key_request(recipient, &self.peer.envelopes())?)
+    }
+
+    /// As [`Granted::content_key_request`] where the signer's key is an elliptic-curve one.
+    ///
+    /// # Errors
+    /// [`Error::Cms`].
+    pub fn agreement_request(&self, recipient: &Certificate) -> Result<AgreementRequest<'_>, Error> {
+        Ok(self.envelope.agreement_request(recipient, &self.peer.envelopes())?)
     }
 
     /// The second half.

@@ -49,6 +49,9 @@ impl Exchange {
     pub fn answer(&self, body: &[u8], server: &Server, provider: &Provider) -> Result<Answer, Error> {
         let peer = &server.peer;
         let reply = PkiMessage::parse(body, peer)?;
+        if !peer.oddities.bare_replies && reply.signed_data().certificates().len() == 0 {
+            return Err(Error::Oddity("a reply without certificates"));
+        }
         check_signer(&reply, server, provider)?;
         if reply.message_type() != MessageType::CertRep {
             return Err(Error::Mismatch("messageType"));

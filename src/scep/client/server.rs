@@ -1,6 +1,6 @@
 //! What a client knows of a server.
 
-use crate::crypto::KeyTransport;
+use crate::crypto::{ContentCipher, KeyTransport};
 use crate::scep::{Algorithms, CaCertificates, Capabilities, Error, Peer};
 use crate::x509::Certificate;
 
@@ -30,6 +30,14 @@ impl Server {
     #[must_use]
     pub fn with_key_transport(mut self, transport: KeyTransport) -> Self {
         self.transport = transport;
+        self
+    }
+
+    /// The same server, to which content is encrypted with this cipher instead of the one that its capabilities lead to: AES-256, or AES-GCM
+    /// in an AuthEnvelopedData, where the server is known to read it. A reply comes in the cipher of its request.
+    #[must_use]
+    pub fn with_cipher(mut self, cipher: ContentCipher) -> Self {
+        self.algorithms.cipher = cipher;
         self
     }
 

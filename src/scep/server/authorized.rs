@@ -3,7 +3,7 @@
 use super::poll::Held;
 use super::received::Received;
 use super::reply::{Refused, Reply};
-use crate::cms;
+use crate::cms::{self, RecipientInfo};
 use crate::crypto::{self, ContentCipher, KeyTransport, PublicKeyKind};
 use crate::scep::Error;
 use crate::secret::Secret;
@@ -30,12 +30,14 @@ impl Authorized {
     }
 
     /// Hands the certificate out: alone in its bag, since Apple's client pairs the first certificate with its key, and encrypted to
-    /// the signer of the request and nobody else, with the request's own algorithms. A signer whose key cannot decrypt gets it under the
-    /// challenge that it presented.
+    /// the signer of the request and nobody else, with the request's own algorithms.
+    ///
+    /// A signer whose key is an elliptic-curve one, which cannot decrypt, gets it under the challenge that it presented (RFC 8894 section
+    /// 3.1), or, when it presented none or has itself agreed upon a key with the server, by key agreement (RFC 5753).
     ///
     /// # Errors
     /// [`Refused`]: [`Error::Misuse`] when the certificate is for another key than the request's; [`Error::Cms`] when the signer's key
-    /// cannot decrypt and there is no challenge.
+    /// can neither decrypt nor agree, and there is no challenge.
     pub fn grant(self, certificate: &Certificate) -> Result<Reply, Refused> {
         if certificate.public_key() != self.csr.public_key() {
             return Err(self.received.refused(Error::Misuse("the certificate is for another key than the request's")));
@@ -55,15 +57,17 @@ impl Authorized {
     }
 }
 
-/// A SUCCESS with this content, sealed to the request's signer in the way of the request; under the challenge where the signer's key cannot
-/// decrypt (RFC 8894 section 3.1).
+/// A SUCCESS with this content, sealed to the request's signer in the way of the request; under the challenge or by key agreement where the
+/// signer's key cannot decrypt (RFC 8894 section 3.1).
 pub(super) fn grant(received: &Received, content: &[u8], challenge: Option<&Secret>) -> Result<Reply, Refused> {
     let exchange = received.exchange();
     let cipher = received.envelope.cipher().unwrap_or(ContentCipher::Aes128Cbc);
     let transport = received.envelope.key_transport().unwrap_or(KeyTransport::RsaPkcs1);
     let decrypts = matches!(received.signer.public_key().kind(), PublicKeyKind::Rsa { .. });
+    // Who seals a request by key agreement opens a reply that is.
+    let agrees = received.envelope.recipients().any(|recipient| matches!(recipient, RecipientInfo::KeyAgreement { .. }));
     let sealed = match challenge.filter(|challenge| !challenge.is_empty()) {
-        Some(challenge) if !decrypts => cms::seal_with_password(content, challenge, cipher, &received.provider),
+        Some(challenge) if !decrypts && !agrees => cms::seal_with_password(content, challenge, cipher, &received.provider),
         _ => cms::seal(content, &[&received.signer], cipher, transport, &received.provider),
     };
     match sealed {

@@ -5,8 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::reply::{Exchange, Refused, Reply};
-use super::request::{Opened, Request};
-use crate::cms::{self, ContentKeyRequest, EnvelopedData};
+use super::request::{Opened, Request, Unread};
+use crate::cms::{self, AgreementRequest, ContentKeyRequest, EnvelopedData};
 use crate::crypto::{DecryptionKey, DigestAlgorithm, Provider};
 use crate::scep::message::{hex, unhex};
 use crate::scep::{Error, FailInfo, MessageType, Peer, PkiMessage, TransactionId};
@@ -128,6 +128,14 @@ impl Received {
         Ok(self.envelope.content_key_request(recipient, &self.peer.envelopes())?)
     }
 
+    /// As [`Received::content_key_request`] where the recipient's key is an elliptic-curve one: what it must agree with.
+    ///
+    /// # Errors
+    /// As [`Received::content_key_request`].
+    pub fn agreement_request(&self, recipient: &Certificate) -> Result<AgreementRequest<'_>, Error> {
+        Ok(self.envelope.agreement_request(recipient, &self.peer.envelopes())?)
+    }
+
     /// The second half: the content key that came back, or `None` when none did, which ends as any other damage.
     ///
     /// # Errors
@@ -152,15 +160,34 @@ impl Received {
     }
 
     fn opened(self, opened: Result<Secret, cms::Error>) -> Result<Request, Refused> {
-        let plain = match opened {
-            Ok(plain) => plain,
-            Err(cms::Error::Unopened) => return Err(self.refused(Error::Unopened)),
+        let content = match opened {
+            Ok(plain) => Opened::read(&self, &plain),
+            Err(cms::Error::Unopened) => Err(Unread::Garbled),
             Err(error) => return Err(self.refused(error.into())),
         };
-        match Opened::read(&self, &plain) {
+        match content {
             Ok(content) => Ok(Request::new(self, content)),
-            Err(error) => Err(self.refused(error)),
+            Err(unread) => {
+                if unread == Unread::Garbled && self.holds_request() {
+                    self.spend_a_verification();
+                }
+                Err(self.refused(Error::Unopened))
+            }
         }
+    }
+
+    /// Whether a request for a certificate is what belongs into the envelope.
+    fn holds_request(&self) -> bool {
+        matches!(self.message_type(), MessageType::PkcsReq | MessageType::RenewalReq)
+    }
+
+    /// Reads and verifies once more what has been, which takes as long as it would have taken to read the request and to verify its proof of
+    /// possession. So when the refusal comes tells as little as what it says.
+    fn spend_a_verification(&self) {
+        let again = Certificate::from_der(self.signer.as_der()).ok();
+        let key = again.as_ref().unwrap_or(&self.signer).public_key();
+        // It holds, as it did before; only the time is wanted.
+        let _holds = std::hint::black_box(self.message.verify(key, &self.provider, &self.peer));
     }
 
     /// Gives the request up for this reason.

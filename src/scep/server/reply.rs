@@ -1,5 +1,7 @@
 //! Replies (RFC 8894 section 3.3.2), and the refusals that become replies.
 
+use std::fmt;
+
 use crate::cms::{SignedContent, SignedDataTemplate};
 use crate::crypto::{DigestAlgorithm, Provider, SigningKey, ToBeSigned};
 use crate::scep::{Error, FailInfo, MessageType, Nonce, PkiMessage, PkiStatus, TransactionId, attribute};
@@ -45,26 +47,37 @@ pub struct Reply {
     exchange: Exchange,
     outcome: Outcome,
     signing_time: Option<Timestamp>,
+    empty_content: bool,
 }
 
-#[derive(Debug)]
 enum Outcome {
     Granted(Vec<u8>),
     Denied(FailInfo, Option<String>),
     Pending,
 }
 
+impl fmt::Debug for Outcome {
+    /// An envelope by its length: it fills pages.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Outcome::Granted(envelope) => write!(f, "Granted({} octets)", envelope.len()),
+            Outcome::Denied(reason, text) => f.debug_tuple("Denied").field(reason).field(text).finish(),
+            Outcome::Pending => f.write_str("Pending"),
+        }
+    }
+}
+
 impl Reply {
     pub(super) fn success(exchange: Exchange, envelope: Vec<u8>) -> Self {
-        Reply { exchange, outcome: Outcome::Granted(envelope), signing_time: None }
+        Reply { exchange, outcome: Outcome::Granted(envelope), signing_time: None, empty_content: false }
     }
 
     pub(super) fn failure(exchange: Exchange, reason: FailInfo) -> Self {
-        Reply { exchange, outcome: Outcome::Denied(reason, None), signing_time: None }
+        Reply { exchange, outcome: Outcome::Denied(reason, None), signing_time: None, empty_content: false }
     }
 
     pub(super) fn pending(exchange: Exchange) -> Self {
-        Reply { exchange, outcome: Outcome::Pending, signing_time: None }
+        Reply { exchange, outcome: Outcome::Pending, signing_time: None, empty_content: false }
     }
 
     /// The same reply with a reason in words (failInfoText): up to 255 characters, for people. A reply that denies nothing stays
@@ -73,6 +86,13 @@ impl Reply {
         if let Outcome::Denied(_, words) = &mut self.outcome {
             *words = Some(text.to_owned());
         }
+        self
+    }
+
+    /// The same reply with a content of no octets where RFC 8894 sections 3.3.2.2 and 3.3.2.3 leave it out. Needed by certmonger, whose
+    /// OpenSSL verifies no message without content: it takes a denial and a wait for a server that is out of reach.
+    pub fn with_empty_content(mut self) -> Self {
+        self.empty_content = true;
         self
     }
 
@@ -106,6 +126,7 @@ impl Reply {
     /// [`Error::Cms`] when the key is of a kind that does not sign; [`Error::Crypto`] when there is no randomness.
     pub fn to_be_signed(self, signer: &Certificate) -> Result<ToBeSigned<Vec<u8>>, Error> {
         let Exchange { transaction_id, sender_nonce, digest, provider } = self.exchange;
+        let nothing = if self.empty_content { SignedContent::Attached(&[]) } else { SignedContent::Absent };
         let mut attributes = vec![
             attribute::message_type(MessageType::CertRep),
             attribute::transaction_id(&transaction_id),
@@ -117,9 +138,9 @@ impl Reply {
             Outcome::Denied(reason, text) => {
                 attributes.push(attribute::fail_info(*reason));
                 attributes.extend(text.as_deref().map(attribute::fail_info_text));
-                (PkiStatus::Failure, SignedContent::Absent)
+                (PkiStatus::Failure, nothing)
             }
-            Outcome::Pending => (PkiStatus::Pending, SignedContent::Absent),
+            Outcome::Pending => (PkiStatus::Pending, nothing),
         };
         attributes.push(attribute::pki_status(status));
         let mut template = SignedDataTemplate::new(content);

@@ -34,14 +34,38 @@ pub(super) enum Opened {
     Serial { issuer: Name, serial: SerialNumber },
 }
 
+/// Why the content of an envelope is none. From outside the two must look alike, and like an envelope that never decrypted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unread {
+    /// It is not what the type of the message announces.
+    Garbled,
+    /// It is a request whose signature was verified and does not hold, or whose challenge cannot be read.
+    Unproven,
+}
+
 impl Opened {
-    /// Reads the content of the envelope. Every fault is the same: from outside, a request that was garbled and one that never
-    /// decrypted must look alike.
-    pub(super) fn read(received: &Received, plain: &Secret) -> Result<Self, Error> {
-        Self::try_read(received, plain).ok_or(Error::Unopened)
+    /// Reads the content of the envelope.
+    pub(super) fn read(received: &Received, plain: &Secret) -> Result<Self, Unread> {
+        match received.message_type() {
+            MessageType::PkcsReq | MessageType::RenewalReq => {
+                let csr = Csr::from_der(plain.expose()).map_err(|_| Unread::Garbled)?;
+                let csr = csr.verify(&received.provider, received.peer.legacy).map_err(|_| Unread::Unproven)?;
+                Self::read_challenge(received, &csr).map(|challenge| Opened::Csr(csr, challenge)).ok_or(Unread::Unproven)
+            }
+            _ => Self::read_question(received, plain).ok_or(Unread::Garbled),
+        }
     }
 
-    fn try_read(received: &Received, plain: &Secret) -> Option<Self> {
+    /// The challenge, if there is one; `None` when it cannot be read as one.
+    fn read_challenge(received: &Received, csr: &Csr) -> Option<Option<Secret>> {
+        if !csr.challenge_tag().is_none_or(|tag| received.peer.oddities.accept_challenge(tag)) {
+            return None;
+        }
+        let signed = received.message.signed_challenge().filter(|_| received.peer.signed_challenge);
+        Some(csr.challenge_password().ok()?.or_else(|| signed.cloned()))
+    }
+
+    fn read_question(received: &Received, plain: &Secret) -> Option<Self> {
         let two = |read: &dyn Fn(&mut Reader<'_>) -> Result<Opened, Asn1Error>| {
             let mut outer = Reader::new(plain.expose());
             let mut inner = outer.sequence().ok()?;
@@ -50,13 +74,6 @@ impl Opened {
             inner.finish().ok().map(|()| opened)
         };
         match received.message_type() {
-            MessageType::PkcsReq | MessageType::RenewalReq => {
-                let csr = Csr::from_der(plain.expose()).ok()?;
-                let csr = csr.verify(&received.provider, received.peer.legacy).ok()?;
-                let signed = received.message.signed_challenge().filter(|_| received.peer.signed_challenge);
-                let challenge = csr.challenge_password().ok()?.or_else(|| signed.cloned());
-                Some(Opened::Csr(csr, challenge))
-            }
             MessageType::CertPoll => two(&|inner| {
                 let issuer = Name::read(inner)?;
                 Ok(Opened::Subject { issuer, subject: Name::read(inner)? })
@@ -65,7 +82,7 @@ impl Opened {
                 let issuer = Name::read(inner)?;
                 Ok(Opened::Serial { issuer, serial: SerialNumber::read(inner)? })
             }),
-            MessageType::CertRep | MessageType::Other(_) => None,
+            _ => None,
         }
     }
 }

@@ -37,6 +37,14 @@ encrypt oaep-sha256.der -aes128 -recip rsa.pem -keyopt rsa_padding_mode:oaep -ke
 encrypt password.der -aes128 -pwri_password secret
 encrypt password-aes256.der -aes256 -pwri_password secret
 encrypt ecdh.der -aes128 ec.pem
+encrypt ecdh-sha256.der -aes128 -recip ec.pem -keyopt ecdh_kdf_md:sha256
+encrypt ecdh-keyid.der -keyid -aes192 -recip ec.pem -keyopt ecdh_kdf_md:sha384
+encrypt ecdh-aes256.der -aes256 -recip ec.pem -keyopt ecdh_kdf_md:sha512
+encrypt gcm-aes128.der -aes-128-gcm rsa.pem
+encrypt gcm-aes192.der -aes-192-gcm rsa.pem
+encrypt gcm-aes256-stream.ber -stream -aes-256-gcm rsa.pem
+encrypt gcm-ecdh.der -aes-256-gcm -recip ec.pem -keyopt ecdh_kdf_md:sha256
+encrypt mixed.der -aes128 -recip ec.pem -recip rsa.pem -pwri_password secret
 
 # Certificates alone, and with a revocation list.
 openssl crl2pkcs7 -nocrl -certfile rsa.pem -certfile ec.pem -outform DER -out certificates-only.der

@@ -6,7 +6,6 @@ for who in ca ra device stranger; do
     openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out "$who.key" 2>/dev/null
 done
 openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out ec.key
-openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:1024 -out short.key 2>/dev/null
 
 # A request as openssl makes it, with a challenge.
 cat > request.cnf <<'CNF'

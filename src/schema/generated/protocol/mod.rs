@@ -9,8 +9,11 @@ mod declaration_items_response;
 mod status_report;
 #[rustfmt::skip]
 mod tokens_response;
+#[rustfmt::skip]
+mod reason;
 
 pub use declaration_base::*;
 pub use declaration_items_response::*;
 pub use status_report::*;
 pub use tokens_response::*;
+pub use reason::*;

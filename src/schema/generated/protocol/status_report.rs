@@ -2,6 +2,7 @@
 //! Status Report: <https://github.com/apple/device-management/blob/release/declarative/protocol/statusreport.yaml>
 
 use crate::plist::Dictionary;
+use crate::schema::generated::protocol::{ReasonCode, ReasonDetails};
 
 record! {
     /// `StatusReport`. <https://developer.apple.com/documentation/devicemanagement/statusreport>
@@ -32,8 +33,8 @@ record! {
 record! {
     /// `_Reasons` in `StatusReport`.
     pub struct StatusReportStatusReason = "" [] {
-        code: Option<String> = "Code" REQUIRED [],
+        code: Option<ReasonCode> = "Code" REQUIRED [],
         description: Option<String> = "Description" OPTIONAL [],
-        details: Option<Dictionary> = "Details" OPTIONAL [],
+        details: Option<ReasonDetails> = "Details" OPTIONAL [],
     }
 }

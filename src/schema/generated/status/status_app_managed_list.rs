@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::plist::Dictionary;
+use crate::schema::generated::protocol::{ReasonCode, ReasonDetails};
 
 record! {
     /// `StatusAppManagedList`. <https://developer.apple.com/documentation/devicemanagement/statusappmanagedlist>
@@ -76,9 +76,9 @@ record! {
 record! {
     /// `_reasons` in `StatusAppManagedList`.
     pub struct StatusAppManagedListStatusReason = "" [] {
-        code: Option<String> = "code" REQUIRED [],
+        code: Option<ReasonCode> = "code" REQUIRED [],
         description: Option<String> = "description" OPTIONAL [],
-        details: Option<Dictionary> = "details" OPTIONAL [],
+        details: Option<ReasonDetails> = "details" OPTIONAL [],
     }
 }
 

@@ -1,0 +1,166 @@
+//! The built-in certificate authority: made without configuration, and recovered after a crash.
+//!
+//! One authority serves all tenants. Every certificate says in its record whose it is, and is worth nothing at another tenant's door.
+
+use mdm_core::ca::{Authority, CertificateRecord, Creation, Effect, Service};
+use mdm_core::crypto::{KeyKind, SigningKey as _};
+use mdm_core::enrollment::Fingerprint;
+use mdm_core::id::{Revision, TenantId};
+use mdm_core::record::{Change, Record};
+use mdm_core::x509::{Certificate, Standing};
+
+use crate::failure::Failure;
+use crate::host::{Host, now};
+use crate::mdm;
+use crate::records::keep_ca;
+use crate::store::{Batch, Stored, View};
+
+/// The one authority of this host.
+pub const AUTHORITY: &str = "builtin";
+
+impl Stored for Authority {
+    const KIND: &'static str = "authority";
+
+    fn key(&self) -> String {
+        self.id().to_string()
+    }
+
+    fn revision(&self) -> Revision {
+        Record::revision(self)
+    }
+}
+
+impl Stored for CertificateRecord {
+    const KIND: &'static str = "certificate";
+
+    /// The serial number; behind the name of the authority when that is another one, whose serial numbers are its own affair.
+    fn key(&self) -> String {
+        if self.authority().as_str() == AUTHORITY {
+            self.serial().to_string()
+        } else {
+            format!("{}-{}", self.authority(), self.serial())
+        }
+    }
+
+    fn revision(&self) -> Revision {
+        Record::revision(self)
+    }
+
+    fn owner(&self) -> String {
+        self.authority().to_string()
+    }
+
+    /// The transaction that it answers, under the name of the tenant: transaction identifiers are chosen by clients.
+    fn alias(&self) -> Option<String> {
+        self.request().map(|request| transaction_alias(self.holder().tenant.as_ref(), &request.transaction))
+    }
+}
+
+/// Under what the certificate that answers a transaction is found.
+pub fn transaction_alias(tenant: Option<&TenantId>, transaction: &str) -> String {
+    format!("{} {transaction}", tenant.map(TenantId::as_str).unwrap_or_default())
+}
+
+/// The authority as it is stored.
+pub fn load(view: &View<'_>) -> Result<Authority, Failure> {
+    view.load::<Authority>(AUTHORITY)?.ok_or_else(|| Failure::internal("the authority is not in the database"))
+}
+
+/// The certificate of one of its services.
+pub fn service(authority: &Authority, service: Service) -> Result<&Certificate, Failure> {
+    authority.service(service).ok_or_else(|| Failure::internal(format!("the authority has no certificate for {service:?}")))
+}
+
+/// Creates the authority unless it is there, and signs what of its own certificates is not signed yet.
+pub fn create(host: &Host) -> Result<(), Failure> {
+    host.store.decide(|batch| {
+        if batch.load::<Authority>(AUTHORITY)?.is_some() {
+            return Ok(());
+        }
+        if let Some(backup) = &host.config.restore {
+            return backup.restore(host, batch);
+        }
+        // What devices encrypt to is another key than the one that signs certificates.
+        let mut key = || host.keys.make(batch, KeyKind::Rsa(2048));
+        let (ca, scep, ocsp) = (key()?, key()?, key()?);
+        let creation = Creation::new(AUTHORITY, "Example", ca.as_ref().public_key().clone())
+            .service(Service::Scep, scep.as_ref().public_key().clone())
+            .service(Service::Ocsp, ocsp.as_ref().public_key().clone());
+        let created = Authority::create(&creation, now(), &host.provider)?;
+        keep_ca(host, batch, &created)
+    })?;
+    sign_own(host)
+}
+
+/// Signs the authority's own certificates that are planned, each with the key that it names.
+pub fn sign_own(host: &Host) -> Result<(), Failure> {
+    loop {
+        let planned = host.store.read(|view| {
+            let Some(next) = load(view)?.to_be_signed(now(), &host.provider)? else { return Ok::<_, Failure>(None) };
+            let key = host.keys.of(view, next.public_key())?;
+            Ok(Some((next, key)))
+        })?;
+        let Some((next, key)) = planned else { return Ok(()) };
+        let signed = next.sign_with(&*key)?;
+        host.store.decide(|batch| keep_ca(host, batch, &signed))?;
+    }
+}
+
+/// Finishes what a crash cut off: every certificate that is reserved is signed from its stored bytes.
+pub fn recover(host: &Host) -> Result<(), Failure> {
+    host.store.decide(|batch| {
+        let authority = load(batch)?;
+        let mut unsigned = Vec::new();
+        batch.each(AUTHORITY, |record: CertificateRecord| {
+            if record.outstanding().iter().any(|effect| matches!(effect, Effect::Sign { .. })) {
+                unsigned.push(record);
+            }
+            Ok::<_, Failure>(())
+        })?;
+        for record in unsigned {
+            let key = host.keys.of(batch, authority.active()?.certificate.public_key())?;
+            match authority.resume(&record, now(), &host.provider).and_then(|reserved| reserved.sign_with(&*key)) {
+                Ok(signed) => {
+                    keep_issued(host, batch, &signed)?;
+                    batch.log(format!("recovered: certificate {} was reserved and is signed now", record.serial()));
+                }
+                // Its key is not in use any more, or its time is over: nobody gets it.
+                Err(error) => {
+                    keep_ca(host, batch, &record.abandon(now())?)?;
+                    batch.log(format!("recovered: certificate {} was reserved and is given up: {error}", record.serial()));
+                }
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Stores an issued certificate and what it is found by; tells the enrollment whose certificate it renews.
+pub fn keep_issued(host: &Host, batch: &mut Batch<'_>, issued: &Change<CertificateRecord>) -> Result<(), Failure> {
+    keep_ca(host, batch, issued)?;
+    let Some(certificate) = issued.record.certificate() else { return Ok(()) };
+    let fingerprint = Fingerprint::of(certificate, &host.provider);
+    batch.link("fingerprint", &fingerprint.to_string(), &issued.record.key())?;
+    let renews = issued.record.request().and_then(|request| request.renews).filter(|_| !issued.events.is_empty());
+    let Some(serial) = renews else { return Ok(()) };
+    match batch.load::<CertificateRecord>(&serial.to_string())? {
+        Some(old) => mdm::announce_renewal(host, batch, &old, certificate),
+        None => Ok(()),
+    }
+}
+
+/// The record of a certificate that somebody has shown.
+pub fn record_of(host: &Host, view: &View<'_>, certificate: &Certificate) -> Result<Option<CertificateRecord>, Failure> {
+    let fingerprint = Fingerprint::of(certificate, &host.provider);
+    let Some(key) = view.linked("fingerprint", &fingerprint.to_string())? else { return Ok(None) };
+    // Only a certificate that is on record byte for byte is one of ours; a serial number proves nothing.
+    Ok(view.load::<CertificateRecord>(&key)?.filter(|record| record.certificate() == Some(certificate)))
+}
+
+/// What a certificate is worth at a tenant's door.
+pub fn standing(record: Option<&CertificateRecord>, tenant: &TenantId) -> Standing {
+    match record {
+        Some(record) if record.holder().tenant.as_ref() == Some(tenant) => record.standing(now()),
+        _ => Standing::NotIssued,
+    }
+}

@@ -1,0 +1,49 @@
+//! `GET /enroll`: a profile that gives a device its identity over SCEP and hands it to this server.
+
+use mdm_core::crypto::DigestAlgorithm;
+use mdm_core::id::TenantId;
+use mdm_core::profile::{Enrollment, Rights, ScepIdentity, ScepOptions};
+
+use crate::authority::{self, AUTHORITY};
+use crate::failure::{Answer, Failure};
+use crate::host::Host;
+use crate::push;
+use crate::scep::challenge;
+use crate::tenant;
+
+/// `GET /enroll`
+pub fn enroll(host: &Host, tenant: &TenantId) -> Result<Answer, Failure> {
+    let (tenant, topic, authority) = host.store.read(|view| {
+        let tenant = tenant::load(view, tenant.as_str())?;
+        let topic = push::certificate::topics(view, &tenant.id)?.into_iter().next();
+        let topic = topic.ok_or_else(|| Failure::conflict("the tenant has no push certificate"))?;
+        Ok::<_, Failure>((tenant, topic, authority::load(view)?))
+    })?;
+    let url = format!("{}{}", host.config.url, tenant.path());
+    // Apple's client tells MD5 from SHA-1 by the length and, as far as is known, takes no other.
+    let fingerprint = authority.certificate()?.fingerprint(&host.provider, DigestAlgorithm::Sha1);
+    let enrollment = Enrollment {
+        identifier: format!("com.example.mdm.{}", tenant.id),
+        display_name: "Enrollment".into(),
+        organization: Some("Example".into()),
+        scep: ScepIdentity {
+            url: format!("{url}/scep"),
+            name: Some(AUTHORITY.into()),
+            challenge: challenge::for_profile(host, &tenant)?,
+            subject: vec![("CN".into(), "%HardwareUUID%".into())],
+            key_size: 2048,
+            // The certificate of the server behind this one is not known here.
+            ca_fingerprint: tenant.scep.upstream.is_none().then(|| fingerprint.as_ref().to_vec()),
+            options: ScepOptions::default(),
+        },
+        topic: topic.as_str().into(),
+        server_url: format!("{url}/mdm"),
+        check_in_url: None,
+        // A real host asks for those rights that it needs.
+        access_rights: Some(Rights::ALL),
+        trusted_roots: Vec::new(),
+    };
+    let random = || host.provider.random_bytes::<16>();
+    let body = enrollment.profile([random()?, random()?, random()?]).to_xml().map_err(Failure::internal)?;
+    Ok(Answer::ok("application/x-apple-aspen-config", body))
+}

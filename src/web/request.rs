@@ -1,0 +1,62 @@
+//! Making requests.
+
+use http::{HeaderValue, Method, Request, Uri, header};
+use serde::Serialize;
+
+use super::{Credentials, Error};
+
+/// A request without a body.
+pub(crate) fn get(uri: Uri, credentials: Option<&Credentials>) -> Result<Request<Vec<u8>>, Error> {
+    make(Method::GET, uri, credentials, None, Vec::new())
+}
+
+/// A request whose body is this value as JSON.
+pub(crate) fn json(
+    method: Method,
+    uri: Uri,
+    credentials: Option<&Credentials>,
+    body: &impl Serialize,
+) -> Result<Request<Vec<u8>>, Error> {
+    let body = serde_json::to_vec(body).map_err(|_| Error::Misuse("the message has no form in JSON"))?;
+    make(method, uri, credentials, Some("application/json"), body)
+}
+
+/// A POST of these names and values as a browser sends a form.
+pub(crate) fn form(uri: Uri, credentials: Option<&Credentials>, fields: &[(&str, &str)]) -> Result<Request<Vec<u8>>, Error> {
+    let pairs: Vec<String> = fields.iter().map(|(name, value)| format!("{}={}", escape(name), escape(value))).collect();
+    make(Method::POST, uri, credentials, Some("application/x-www-form-urlencoded"), pairs.join("&").into_bytes())
+}
+
+fn make(
+    method: Method,
+    uri: Uri,
+    credentials: Option<&Credentials>,
+    content_type: Option<&'static str>,
+    body: Vec<u8>,
+) -> Result<Request<Vec<u8>>, Error> {
+    let mut request = Request::new(body);
+    *request.method_mut() = method;
+    *request.uri_mut() = uri;
+    let headers = request.headers_mut();
+    if let Some(content_type) = content_type {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    }
+    if let Some(credentials) = credentials {
+        headers.insert(header::AUTHORIZATION, credentials.header()?);
+    }
+    Ok(request)
+}
+
+/// Escapes everything that is not plain (RFC 3986 section 2.3).
+pub(crate) fn escape(value: &str) -> String {
+    use std::fmt::Write as _;
+    value.bytes().fold(String::with_capacity(value.len()), |mut text, octet| {
+        if octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.' | b'_' | b'~') {
+            text.push(char::from(octet));
+        } else {
+            // Writing to a string does not fail.
+            let _ = write!(text, "%{octet:02X}");
+        }
+        text
+    })
+}
