@@ -13,6 +13,7 @@
 
 // Ground: bytes, keys, moments, names.
 pub mod limits;
+pub mod hex;
 pub mod secret;
 pub mod time;
 pub mod id;

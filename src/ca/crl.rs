@@ -7,7 +7,10 @@ use super::{Authority, CrlScope, Error, Generation};
 use crate::crypto::{Provider, ToBeSigned};
 use crate::record::Change;
 use crate::time::Timestamp;
-use crate::x509::{CertificateRevocationList, CrlNumber, CrlTemplate, IssuingDistributionPoint, KeyIdentifier, RevokedEntry};
+use crate::x509::{
+    CertificateRevocationList, CrlFrame, CrlMeasure, CrlNumber, CrlTemplate, IssuingDistributionPoint, KeyIdentifier,
+    RevokedEntry,
+};
 
 /// How many numbers the clock gives in a second.
 const PER_SECOND: u64 = 1024;
@@ -210,14 +213,32 @@ impl Authority {
         provider: &Provider,
     ) -> Result<ToBeSigned<IssuedCrl>, Error> {
         let (generation, plan) = self.planned_list(scope)?;
-        let issuer = &generation.certificate;
-        let template = CrlTemplate {
-            freshest: self.delta_crl_uri(scope).into_iter().collect(),
-            ..self.list_template(scope, generation, plan, provider)
-        };
-        let list = template.to_be_signed(entries, issuer.public_key(), generation.algorithm, provider)?;
+        let template = self.full_template(scope, generation, plan, provider);
+        let list = template.to_be_signed(entries, generation.certificate.public_key(), generation.algorithm, provider)?;
         let (authority, scope) = (self.clone(), scope.clone());
         Ok(list.map(move |crl| IssuedCrl { crl, change: authority.crl_issued(scope, plan) }))
+    }
+
+    /// As [`Authority::crl`], for a list that is written piece by piece: [`CrlMeasure`] shows how. When it is signed,
+    /// [`Authority::crl_written`] says so.
+    ///
+    /// # Errors
+    /// As [`Authority::crl`].
+    pub fn measure_crl(&self, scope: &CrlScope, provider: &Provider) -> Result<CrlMeasure, Error> {
+        let (generation, plan) = self.planned_list(scope)?;
+        let template = self.full_template(scope, generation, plan, provider);
+        Ok(template.measure(generation.certificate.public_key(), generation.algorithm)?)
+    }
+
+    /// The list that was planned in this scope was written piece by piece, and signed: to be stored before it is published.
+    ///
+    /// # Errors
+    /// [`Error::CrlNotPlanned`] when another list was planned since.
+    pub fn crl_written(&self, scope: &CrlScope, frame: &CrlFrame) -> Result<Change<Self>, Error> {
+        match self.planned_crl(scope) {
+            Some(plan) if plan.number == frame.number => Ok(self.clone().crl_issued(scope.clone(), *plan)),
+            _ => Err(Error::CrlNotPlanned),
+        }
     }
 
     /// Makes the delta list beside the list that was planned last in this scope: before that one is issued, and published together
@@ -243,6 +264,11 @@ impl Authority {
         let generation = self.generation_of(&scope.key).ok_or(Error::UnknownKey)?;
         let plan = self.crl_of(scope).and_then(|state| state.planned).ok_or(Error::CrlNotPlanned)?;
         Ok((generation, plan))
+    }
+
+    fn full_template(&self, scope: &CrlScope, generation: &Generation, plan: CrlPlan, provider: &Provider) -> CrlTemplate {
+        let freshest = self.delta_crl_uri(scope).into_iter().collect();
+        CrlTemplate { freshest, ..self.list_template(scope, generation, plan, provider) }
     }
 
     /// What a planned list says besides its entries.

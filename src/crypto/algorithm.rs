@@ -189,6 +189,12 @@ impl SignatureAlgorithm {
         Self::ALL.into_iter().find(|algorithm| algorithm.oid() == oid)
     }
 
+    /// Refuses what is no digest of its hash function.
+    #[cfg(feature = "rustcrypto")]
+    pub(super) fn check_digest(self, digest: &super::Digest) -> Result<(), super::Error> {
+        if digest.as_ref().len() == self.digest().len() { Ok(()) } else { Err(super::Error::Algorithm) }
+    }
+
     /// Its hash function.
     pub const fn digest(self) -> DigestAlgorithm {
         match self {

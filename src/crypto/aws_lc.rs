@@ -76,20 +76,38 @@ impl DigestContext for Context {
 
 impl Verifier for AwsLc {
     fn verify(&self, algorithm: SignatureAlgorithm, key: &PublicKey, message: &[u8], signature: &[u8]) -> Result<(), Error> {
-        let verification: &'static dyn VerificationAlgorithm = match (verifying(algorithm, key)?, algorithm.digest()) {
-            (PublicKeyKind::P256, DigestAlgorithm::Sha256) => &ECDSA_P256_SHA256_ASN1,
-            (PublicKeyKind::P256, _) => &ECDSA_P256_SHA384_ASN1,
-            (PublicKeyKind::P384, DigestAlgorithm::Sha256) => &ECDSA_P384_SHA256_ASN1,
-            (PublicKeyKind::P384, _) => &ECDSA_P384_SHA384_ASN1,
-            (PublicKeyKind::Rsa { bits: ..2048, .. }, DigestAlgorithm::Sha384) => return Err(Error::Algorithm),
-            (_, DigestAlgorithm::Sha1) => &RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY,
-            (_, DigestAlgorithm::Sha256) => &RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY,
-            (_, DigestAlgorithm::Sha384) => &RSA_PKCS1_2048_8192_SHA384,
-            (_, DigestAlgorithm::Sha512) => &RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY,
-        };
-        let key = ParsedPublicKey::new(verification, key.key_bits()).map_err(|_| Error::Key)?;
-        key.verify_sig(message, signature).map_err(|_| Error::Failed)
+        parsed(algorithm, key)?.verify_sig(message, signature).map_err(|_| Error::Failed)
     }
+
+    fn verify_digest(
+        &self,
+        algorithm: SignatureAlgorithm,
+        key: &PublicKey,
+        digest: &Digest,
+        signature: &[u8],
+    ) -> Result<(), Error> {
+        parsed(algorithm, key)?.verify_digest_sig(&imported(algorithm, digest)?, signature).map_err(|_| Error::Failed)
+    }
+}
+
+fn parsed(algorithm: SignatureAlgorithm, key: &PublicKey) -> Result<ParsedPublicKey, Error> {
+    let verification: &'static dyn VerificationAlgorithm = match (verifying(algorithm, key)?, algorithm.digest()) {
+        (PublicKeyKind::P256, DigestAlgorithm::Sha256) => &ECDSA_P256_SHA256_ASN1,
+        (PublicKeyKind::P256, _) => &ECDSA_P256_SHA384_ASN1,
+        (PublicKeyKind::P384, DigestAlgorithm::Sha256) => &ECDSA_P384_SHA256_ASN1,
+        (PublicKeyKind::P384, _) => &ECDSA_P384_SHA384_ASN1,
+        (PublicKeyKind::Rsa { bits: ..2048, .. }, DigestAlgorithm::Sha384) => return Err(Error::Algorithm),
+        (_, DigestAlgorithm::Sha1) => &RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY,
+        (_, DigestAlgorithm::Sha256) => &RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY,
+        (_, DigestAlgorithm::Sha384) => &RSA_PKCS1_2048_8192_SHA384,
+        (_, DigestAlgorithm::Sha512) => &RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY,
+    };
+    ParsedPublicKey::new(verification, key.key_bits()).map_err(|_| Error::Key)
+}
+
+/// A digest as AWS-LC takes it back; one of another length is none of this algorithm.
+fn imported(algorithm: SignatureAlgorithm, digest: &Digest) -> Result<digest::Digest, Error> {
+    digest::Digest::import_less_safe(digest.as_ref(), function(algorithm.digest())).map_err(|_| Error::Algorithm)
 }
 
 impl KeyWrapping for AwsLc {
@@ -182,22 +200,31 @@ struct RsaSigningKey {
     public: PublicKey,
 }
 
+fn padding(algorithm: SignatureAlgorithm) -> Result<&'static dyn RsaEncoding, Error> {
+    match algorithm {
+        SignatureAlgorithm::RsaSha256 => Ok(&RSA_PKCS1_SHA256),
+        SignatureAlgorithm::RsaSha384 => Ok(&RSA_PKCS1_SHA384),
+        SignatureAlgorithm::RsaSha512 => Ok(&RSA_PKCS1_SHA512),
+        _ => Err(Error::Algorithm),
+    }
+}
+
 impl SigningKey for RsaSigningKey {
     fn public_key(&self) -> &PublicKey {
         &self.public
     }
 
     fn sign(&self, algorithm: SignatureAlgorithm, message: &[u8]) -> Result<Vec<u8>, Error> {
-        let padding: &'static dyn RsaEncoding = match algorithm {
-            SignatureAlgorithm::RsaSha256 => &RSA_PKCS1_SHA256,
-            SignatureAlgorithm::RsaSha384 => &RSA_PKCS1_SHA384,
-            SignatureAlgorithm::RsaSha512 => &RSA_PKCS1_SHA512,
-            _ => return Err(Error::Algorithm),
-        };
         let mut signature = vec![0; self.key.public_modulus_len()];
         // The generator is there for the sake of the signature's type: AWS-LC does not look at it.
-        self.key.sign(padding, &SystemRandom::new(), message, &mut signature).map_err(|_| Error::Failed)?;
-        Ok(signature)
+        let signed = self.key.sign(padding(algorithm)?, &SystemRandom::new(), message, &mut signature);
+        signed.map(|()| signature).map_err(|_| Error::Failed)
+    }
+
+    fn sign_digest(&self, algorithm: SignatureAlgorithm, digest: &Digest) -> Result<Vec<u8>, Error> {
+        let mut signature = vec![0; self.key.public_modulus_len()];
+        let signed = self.key.sign_digest(padding(algorithm)?, &imported(algorithm, digest)?, &mut signature);
+        signed.map(|()| signature).map_err(|_| Error::Failed)
     }
 
     /// AWS-LC raises what it computed to the public exponent and compares (`rsa_default_private_transform`), so that a fault in
@@ -285,6 +312,14 @@ impl SigningKey for P256Key {
             return Err(Error::Algorithm);
         }
         let signature = self.key.sign(&SystemRandom::new(), message).map_err(|_| Error::Failed)?;
+        Ok(signature.as_ref().to_vec())
+    }
+
+    fn sign_digest(&self, algorithm: SignatureAlgorithm, digest: &Digest) -> Result<Vec<u8>, Error> {
+        if algorithm != SignatureAlgorithm::EcdsaSha256 {
+            return Err(Error::Algorithm);
+        }
+        let signature = self.key.sign_digest(&imported(algorithm, digest)?).map_err(|_| Error::Failed)?;
         Ok(signature.as_ref().to_vec())
     }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::algorithm::{EC_PUBLIC_KEY, P256, P384, RSA_ENCRYPTION, read_identifier};
-use super::{Error, KeyTransport, SignatureAlgorithm};
+use super::{Digest, Error, KeyTransport, SignatureAlgorithm};
 use crate::asn1::{Error as Asn1Error, Reader, Tag, Writer};
 use crate::secret::Secret;
 
@@ -189,6 +189,16 @@ pub trait SigningKey: Send + Sync + fmt::Debug {
     /// [`Error::Algorithm`] when the key does not make such signatures, [`Error::Failed`].
     fn sign(&self, algorithm: SignatureAlgorithm, message: &[u8]) -> Result<Vec<u8>, Error>;
 
+    /// As [`SigningKey::sign`], over the digest of a message that was hashed elsewhere: what a list of a million entries is signed by
+    /// while it streams. A key that does not say how gives [`Error::Algorithm`].
+    ///
+    /// # Errors
+    /// As [`SigningKey::sign`].
+    fn sign_digest(&self, algorithm: SignatureAlgorithm, digest: &Digest) -> Result<Vec<u8>, Error> {
+        let _ = (algorithm, digest);
+        Err(Error::Algorithm)
+    }
+
     /// Whether a signature that this key returns is known to be right, so that it need not be verified again.
     fn checks_itself(&self) -> bool {
         false
@@ -245,6 +255,10 @@ impl SigningKey for SoftwareKey {
 
     fn sign(&self, algorithm: SignatureAlgorithm, message: &[u8]) -> Result<Vec<u8>, Error> {
         self.signing.sign(algorithm, message)
+    }
+
+    fn sign_digest(&self, algorithm: SignatureAlgorithm, digest: &Digest) -> Result<Vec<u8>, Error> {
+        self.signing.sign_digest(algorithm, digest)
     }
 
     fn checks_itself(&self) -> bool {

@@ -53,6 +53,22 @@ pub trait Verifier: Send + Sync {
     /// # Errors
     /// [`Error::Failed`] when it is not, [`Error::Key`] or [`Error::Algorithm`] when it cannot be told.
     fn verify(&self, algorithm: SignatureAlgorithm, key: &PublicKey, message: &[u8], signature: &[u8]) -> Result<(), Error>;
+
+    /// As [`Verifier::verify`], over the digest of a message that is in nobody's memory any more. A verifier that does not say how
+    /// gives [`Error::Algorithm`].
+    ///
+    /// # Errors
+    /// As [`Verifier::verify`]; [`Error::Algorithm`] for a digest of another length than the algorithm's.
+    fn verify_digest(
+        &self,
+        algorithm: SignatureAlgorithm,
+        key: &PublicKey,
+        digest: &Digest,
+        signature: &[u8],
+    ) -> Result<(), Error> {
+        let _ = (algorithm, key, digest, signature);
+        Err(Error::Algorithm)
+    }
 }
 
 /// The encryption of content keys to public keys.

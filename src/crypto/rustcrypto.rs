@@ -22,7 +22,7 @@ use zeroize::Zeroizing;
 use super::pkcs8::to_pkcs8;
 use super::software::{PrivateKey, ciphertext, modulus_and_stand_in, or_substitute, verifying};
 use super::{
-    BlockCiphers, DecryptionKey, DigestAlgorithm, Digests, Error, KeyKind, KeyTransport, KeyWrapping, Keys, Provider,
+    BlockCiphers, DecryptionKey, Digest, DigestAlgorithm, Digests, Error, KeyKind, KeyTransport, KeyWrapping, Keys, Provider,
     PublicKey, PublicKeyKind, Random, ShaDigests, SignatureAlgorithm, SigningKey, SoftwareKey, Verifier,
 };
 use crate::asn1::{Tag, Writer};
@@ -46,8 +46,18 @@ struct RustCrypto;
 
 impl Verifier for RustCrypto {
     fn verify(&self, algorithm: SignatureAlgorithm, key: &PublicKey, message: &[u8], signature: &[u8]) -> Result<(), Error> {
+        self.verify_digest(algorithm, key, &ShaDigests.digest(algorithm.digest(), &[message]), signature)
+    }
+
+    fn verify_digest(
+        &self,
+        algorithm: SignatureAlgorithm,
+        key: &PublicKey,
+        digest: &Digest,
+        signature: &[u8],
+    ) -> Result<(), Error> {
         let kind = verifying(algorithm, key)?;
-        let digest = ShaDigests.digest(algorithm.digest(), &[message]);
+        algorithm.check_digest(digest)?;
         match kind {
             PublicKeyKind::P256 => {
                 let key = p256::ecdsa::VerifyingKey::from_sec1_bytes(key.key_bits()).map_err(|_| Error::Key)?;
@@ -208,10 +218,14 @@ impl SigningKey for RsaKey {
     }
 
     fn sign(&self, algorithm: SignatureAlgorithm, message: &[u8]) -> Result<Vec<u8>, Error> {
+        self.sign_digest(algorithm, &ShaDigests.digest(algorithm.digest(), &[message]))
+    }
+
+    fn sign_digest(&self, algorithm: SignatureAlgorithm, digest: &Digest) -> Result<Vec<u8>, Error> {
         if !algorithm.is_rsa() || algorithm == SignatureAlgorithm::RsaSha1 {
             return Err(Error::Algorithm);
         }
-        let digest = ShaDigests.digest(algorithm.digest(), &[message]);
+        algorithm.check_digest(digest)?;
         let info = digest_info(algorithm.digest(), digest.as_ref());
         let mut rng = generator(self.random)?;
         Pkcs1v15Sign::new_unprefixed().sign(Some(&mut rng), &self.key, &info).map_err(|_| Error::Failed)
@@ -282,10 +296,14 @@ impl SigningKey for P256Key {
 
     /// Deterministic (RFC 6979), so that no randomness can be bad.
     fn sign(&self, algorithm: SignatureAlgorithm, message: &[u8]) -> Result<Vec<u8>, Error> {
+        self.sign_digest(algorithm, &ShaDigests.digest(DigestAlgorithm::Sha256, &[message]))
+    }
+
+    fn sign_digest(&self, algorithm: SignatureAlgorithm, digest: &Digest) -> Result<Vec<u8>, Error> {
         if algorithm != SignatureAlgorithm::EcdsaSha256 {
             return Err(Error::Algorithm);
         }
-        let digest = ShaDigests.digest(DigestAlgorithm::Sha256, &[message]);
+        algorithm.check_digest(digest)?;
         let signature: p256::ecdsa::Signature = self.key.sign_prehash(digest.as_ref()).map_err(|_| Error::Failed)?;
         Ok(signature.to_der().as_bytes().to_vec())
     }

@@ -2,6 +2,7 @@
 
 use crate::asn1::{self, Reader, Tag, Writer};
 use crate::crypto::{ContentCipher, Provider, to_pkcs8};
+use crate::hex;
 use crate::secret::Secret;
 use crate::x509::{self, pem};
 
@@ -190,14 +191,8 @@ fn encrypted_headers(headers: &[&[u8]]) -> Result<Option<(ContentCipher, Vec<u8>
         "AES-256-CBC" => ContentCipher::Aes256Cbc,
         _ => return Err(unsupported),
     };
-    let iv = hex(iv).filter(|iv| iv.len() == cipher.block_len()).ok_or(unsupported)?;
+    let iv = hex::decode(iv).filter(|iv| iv.len() == cipher.block_len()).ok_or(unsupported)?;
     Ok(Some((cipher, iv)))
-}
-
-fn hex(text: &str) -> Option<Vec<u8>> {
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    let octet = |pair: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    if rest.is_empty() { pairs.iter().map(octet).collect() } else { None }
 }
 
 fn legacy(

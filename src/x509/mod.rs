@@ -25,8 +25,8 @@ mod template;
 
 pub use certificate::{Certificate, Validity};
 pub use crl::{
-    CertificateRevocationList, CertificateScope, CrlEncoder, CrlNumber, CrlTemplate, DeltaCrlIndicator,
-    IssuingDistributionPoint, RevocationReason, RevokedEntry,
+    CertificateRevocationList, CertificateScope, CrlEncoder, CrlFrame, CrlMeasure, CrlNumber, CrlTemplate, CrlWriter,
+    DeltaCrlIndicator, IssuingDistributionPoint, RevocationReason, RevokedEntry, UnsignedCrl,
 };
 pub use csr::{Csr, ProvenCsr};
 pub use error::{Error, Refusal};

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::Error;
 use crate::asn1::{Error as Asn1Error, Reader, Tag, Writer};
 use crate::crypto::Random;
+use crate::hex;
 
 /// What RFC 5280 section 4.1.2.2 allows.
 const MAX_MADE: usize = 20;
@@ -166,12 +167,7 @@ impl std::str::FromStr for SerialNumber {
     /// Reads what [`Display`](fmt::Display) writes, and upper case.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (negative, digits) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
-        let (pairs, rest) = digits.as_bytes().as_chunks::<2>();
-        if pairs.is_empty() || !rest.is_empty() {
-            return Err(ParseSerialError);
-        }
-        let octet = |[high, low]: &[u8; 2]| Some(hex_digit(*high)? << 4 | hex_digit(*low)?);
-        let octets = pairs.iter().map(octet).collect::<Option<Vec<u8>>>().ok_or(ParseSerialError)?;
+        let octets = hex::decode(digits).filter(|octets| !octets.is_empty()).ok_or(ParseSerialError)?;
         let magnitude = strip(&octets, 0);
         if !negative {
             return Self::from_magnitude(magnitude).ok_or(ParseSerialError);
@@ -189,10 +185,6 @@ impl std::str::FromStr for SerialNumber {
         }
         .ok_or(ParseSerialError)
     }
-}
-
-fn hex_digit(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }
 
 impl Serialize for SerialNumber {

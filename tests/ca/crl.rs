@@ -271,6 +271,28 @@ fn a_delta_list_goes_with_a_full_one_and_tells_what_has_changed() {
 }
 
 #[test]
+fn a_list_that_is_written_piece_by_piece_is_the_same_list() {
+    let authority = authority();
+    let scope = scope(&authority);
+    let record = issued(&authority).revoke(RevocationReason::Superseded, None, noon()).unwrap().record;
+    let planned = plan(&authority, noon()).record;
+    let entry = record.crl_entry(&scope, None).unwrap();
+    let whole = planned.crl(&scope, [entry], &provider()).unwrap().sign_with(&*CA_KEY).unwrap();
+    let mut measure = planned.measure_crl(&scope, &provider()).unwrap();
+    measure.push(&entry).unwrap();
+    let mut writer = measure.writer(&provider());
+    writer.push(&entry).unwrap();
+    let unsigned = writer.finish().unwrap();
+    let last = unsigned.last_piece().to_vec();
+    let frame = unsigned.sign_with(&*CA_KEY).unwrap();
+    assert_eq!([frame.head.as_slice(), &last, &frame.tail].concat(), whole.crl.as_der());
+    let written = planned.crl_written(&scope, &frame).unwrap();
+    assert_eq!(written, whole.change);
+    assert_eq!(written.record.crl_written(&scope, &frame).unwrap_err(), Error::CrlNotPlanned, "once");
+    assert_eq!(authority.measure_crl(&scope, &provider()).unwrap_err(), Error::CrlNotPlanned);
+}
+
+#[test]
 fn what_a_node_with_a_slow_clock_revoked_is_on_the_delta_list() {
     let authority = authority();
     let scope = scope(&authority);

@@ -7,6 +7,7 @@ mod backup;
 mod crash;
 mod crl;
 mod format;
+mod hostile;
 mod invariants;
 mod issuance;
 mod ocsp;

@@ -256,6 +256,41 @@ fn an_operator_is_told_each_thing_once() {
 }
 
 #[test]
+fn the_end_of_an_external_signing_certificate_is_told_once_each() {
+    let certificate = issued(&authority()).certificate().unwrap().clone();
+    let (serial, end) = (*certificate.serial(), certificate.validity().not_after);
+    let recorded = Recorded { authority: "adcs".into(), own: None, certificate, holder: Holder::default() };
+    let mut record = CertificateRecord::record(recorded, noon()).record;
+    let mut told = |now| {
+        let change = record.signing_notices(90, now);
+        record = change.record.clone();
+        assert_eq!(change.events.len(), change.effects.len());
+        match change.effects.first() {
+            Some(Effect::Notify(notice)) => {
+                assert_eq!((notice.about, notice.not_after), (NoticeSubject::SigningCertificate(serial), end));
+                assert!(notice.to_string().contains(&format!("external signing certificate {serial}")));
+                Some(notice.kind)
+            }
+            None => None,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(told(end.plus_days(-91)), None);
+    for (now, kind) in [
+        (end.plus_days(-90), NoticeKind::Expiring),
+        (end.plus_seconds(-1), NoticeKind::ExpiringToday),
+        (end.plus_seconds(1), NoticeKind::Expired),
+    ] {
+        assert_eq!(told(now), Some(kind));
+        assert_eq!(told(now), None, "once");
+    }
+    let json = serde_json::to_string(&record).unwrap();
+    assert_eq!(serde_json::from_str::<CertificateRecord>(&json).unwrap(), record);
+    let revoked = issued(&authority()).revoke(RevocationReason::Superseded, None, noon()).unwrap().record;
+    assert!(revoked.signing_notices(90, end).is_empty(), "it is replaced already");
+}
+
+#[test]
 fn notices_come_as_early_as_the_settings_say_and_read_as_lines() {
     let settings = Settings { notice_days: 30, ..Settings::default() };
     let authority = authority().configure(settings, noon()).unwrap().record;

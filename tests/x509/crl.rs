@@ -4,8 +4,8 @@ use der::{Decode, Encode};
 use mdm_core::crypto::{Legacy, SignatureAlgorithm, SigningKey};
 use mdm_core::limits::Limits;
 use mdm_core::x509::{
-    Certificate, CertificateRevocationList, CertificateScope, CrlNumber, CrlTemplate, Error, IssuingDistributionPoint,
-    KeyIdentifier, Name, Refusal, RevocationReason, RevokedEntry, SerialNumber,
+    Certificate, CertificateRevocationList, CertificateScope, CrlFrame, CrlNumber, CrlTemplate, Error,
+    IssuingDistributionPoint, KeyIdentifier, Name, Refusal, RevocationReason, RevokedEntry, SerialNumber,
 };
 use proptest::prelude::*;
 
@@ -247,4 +247,65 @@ proptest! {
         prop_assert_eq!(again.entries().collect::<Vec<_>>(), entries.clone());
         prop_assert_eq!(made.entries().collect::<Vec<_>>(), entries);
     }
+}
+
+/// What is put together from pieces: all of them, what stands around them, and the longest.
+fn streamed(template: &CrlTemplate, entries: &[RevokedEntry]) -> (Vec<u8>, CrlFrame, usize) {
+    let mut measure = template.measure(public(&KEY), SignatureAlgorithm::EcdsaSha256).unwrap();
+    entries.iter().for_each(|entry| measure.push(entry).unwrap());
+    let mut writer = measure.writer(&provider());
+    let (mut body, mut longest) = (Vec::new(), 0);
+    for entry in entries {
+        writer.push(entry).unwrap();
+        if let Some(piece) = writer.piece() {
+            longest = longest.max(piece.len());
+            body.extend_from_slice(piece);
+            writer.written();
+        }
+    }
+    let unsigned = writer.finish().unwrap();
+    body.extend_from_slice(unsigned.last_piece());
+    // As an HSM does it.
+    let signature = KEY.sign_digest(unsigned.algorithm(), unsigned.digest()).unwrap();
+    (body, unsigned.complete(&signature).unwrap(), longest)
+}
+
+#[test]
+fn pieces_make_the_list_that_is_made_whole() {
+    let entry = |number: u32| {
+        let plain = RevokedEntry::new(SerialNumber::from_bytes(&(number + 1).to_be_bytes()).unwrap(), now());
+        match number % 3 {
+            0 => plain,
+            1 => plain.because(RevocationReason::KeyCompromise),
+            _ => plain.because(RevocationReason::Superseded).invalid_since(now().plus_days(-9000)),
+        }
+    };
+    for count in [0, 1, 2, 3, 10_000] {
+        let entries: Vec<RevokedEntry> = (0..count).map(entry).collect();
+        let (body, frame, longest) = streamed(&template(), &entries);
+        let whole = sign(&template(), &entries);
+        assert_eq!(whole.as_der()[frame.head.len()..][..body.len()], body, "{count}");
+        let list = read(&[frame.head, body, frame.tail].concat()).unwrap();
+        list.verify_signature(public(&KEY), &provider(), Legacy::NONE).unwrap();
+        assert_eq!(list.entries().collect::<Vec<_>>(), entries);
+        assert!(longest < 70_000);
+    }
+}
+
+#[test]
+fn other_entries_than_were_measured_are_refused() {
+    let entry = RevokedEntry::new(serial(1), now());
+    let mut measure = template().measure(public(&KEY), SignatureAlgorithm::EcdsaSha256).unwrap();
+    measure.push(&entry).unwrap();
+    let removed = entry.because(RevocationReason::RemoveFromCrl);
+    assert!(matches!(measure.push(&removed), Err(Error::Misuse(_))));
+    let fewer = measure.clone().writer(&provider()).finish();
+    assert!(matches!(fewer, Err(Error::Misuse(_))));
+    let mut more = measure.clone().writer(&provider());
+    more.push(&entry).unwrap();
+    assert!(matches!(more.push(&entry), Err(Error::Misuse(_))));
+    let mut writer = measure.writer(&provider());
+    writer.push(&entry).unwrap();
+    let forged = writer.finish().unwrap().complete(&[0x30, 0x06, 0x02, 0x01, 0x01, 0x02, 0x01, 0x01]);
+    assert_eq!(forged.unwrap_err(), Error::Crypto(mdm_core::crypto::Error::Failed));
 }

@@ -100,6 +100,14 @@ impl CrlTemplate {
     /// [`Error::Misuse`] for a key that does not make such signatures, an update that does not come after this one, a base that is
     /// not below the number, a part that says nothing, a delta list that names another.
     pub fn encoder(&self, issuer_key: &PublicKey, algorithm: SignatureAlgorithm) -> Result<CrlEncoder, Error> {
+        self.check(issuer_key, algorithm)?;
+        let head = self.head(algorithm);
+        let room = head.len().saturating_add(HEADER).saturating_add(HEADER);
+        Ok(CrlEncoder { template: self.clone(), key: issuer_key.clone(), algorithm, head, buffer: vec![0; room], room })
+    }
+
+    /// Whether such a list may be made.
+    pub(super) fn check(&self, issuer_key: &PublicKey, algorithm: SignatureAlgorithm) -> Result<(), Error> {
         check_signer(issuer_key, algorithm)?;
         if self.issuer.is_empty() {
             return Err(Error::Misuse("the issuer of a revocation list needs a name"));
@@ -116,15 +124,31 @@ impl CrlTemplate {
         if self.base.is_some() && !self.freshest.is_empty() {
             return Err(Error::Misuse("freshestCRL stands in full lists only"));
         }
-        let head = Writer::build(|w| {
+        Ok(())
+    }
+
+    /// Whether the entry may stand on this list.
+    pub(super) fn check_entry(&self, entry: &RevokedEntry) -> Result<(), Error> {
+        if entry.reason == RevocationReason::RemoveFromCrl && self.base.is_none() {
+            return Err(Error::Misuse("removeFromCRL stands in delta lists only"));
+        }
+        Ok(())
+    }
+
+    /// What stands before the entries, from the version to the next update.
+    pub(super) fn head(&self, algorithm: SignatureAlgorithm) -> Vec<u8> {
+        Writer::build(|w| {
             w.small_integer(1);
             algorithm.write(w);
             w.raw(self.issuer.as_der());
             w.time(self.this_update);
             w.time(self.next_update);
-        });
-        let room = head.len().saturating_add(HEADER).saturating_add(HEADER);
-        Ok(CrlEncoder { template: self.clone(), key: issuer_key.clone(), algorithm, head, buffer: vec![0; room], room })
+        })
+    }
+
+    /// What stands behind the entries: crlExtensions in their tag.
+    pub(super) fn behind(&self) -> Vec<u8> {
+        Writer::build(|w| w.nested(Tag::context_constructed(0), |w| self.extensions().write(w)))
     }
 
     /// crlExtensions, RFC 5280 section 5.2.
@@ -142,6 +166,13 @@ impl CrlTemplate {
         }
         extensions
     }
+}
+
+/// What stands before entries of this length: no list at all when there are none (RFC 5280 section 5.1.2.6).
+pub(super) fn front(head: &[u8], entries: usize, behind: usize) -> Vec<u8> {
+    let list = if entries == 0 { Vec::new() } else { Writer::build(|w| w.header(Tag::SEQUENCE, entries)) };
+    let content = head.len().saturating_add(list.len()).saturating_add(entries).saturating_add(behind);
+    [Writer::build(|w| w.header(Tag::SEQUENCE, content)).as_slice(), head, &list].concat()
 }
 
 /// A revocation list that is being made.
@@ -168,9 +199,7 @@ impl CrlEncoder {
     /// # Errors
     /// [`Error::Misuse`] for [`RevocationReason::RemoveFromCrl`] in a full list.
     pub fn push(&mut self, entry: &RevokedEntry) -> Result<(), Error> {
-        if entry.reason == RevocationReason::RemoveFromCrl && self.template.base.is_none() {
-            return Err(Error::Misuse("removeFromCRL stands in delta lists only"));
-        }
+        self.template.check_entry(entry)?;
         self.reserve(LARGEST_ENTRY);
         let mut writer = Writer::continuing(std::mem::take(&mut self.buffer));
         entry.write(&mut writer);
@@ -181,12 +210,10 @@ impl CrlEncoder {
     /// The list, lacking the signature of the authority's key.
     pub fn finish(mut self, provider: &Provider) -> ToBeSigned<CertificateRevocationList> {
         let entries = self.buffer.len().saturating_sub(self.room);
-        let behind = Writer::build(|w| w.nested(Tag::context_constructed(0), |w| self.template.extensions().write(w)));
+        let behind = self.template.behind();
         self.reserve(behind.len().saturating_add(BEHIND));
         self.buffer.extend_from_slice(&behind);
-        let list = if entries == 0 { Vec::new() } else { Writer::build(|w| w.header(Tag::SEQUENCE, entries)) };
-        let content = self.head.len().saturating_add(list.len()).saturating_add(entries).saturating_add(behind.len());
-        let front = [Writer::build(|w| w.header(Tag::SEQUENCE, content)), self.head, list].concat();
+        let front = front(&self.head, entries, behind.len());
         // The front ends where the entries begin; room that it does not need goes.
         self.buffer.splice(..self.room, front.iter().copied());
 

@@ -153,8 +153,15 @@ impl RevokedEntry {
         value.finish().map(|()| true)
     }
 
-    /// Writes the entry with lengths that are known beforehand: nothing is moved, a million of them is nothing.
-    pub(super) fn write(&self, w: &mut Writer) {
+    /// How many octets the entry takes.
+    pub(super) fn encoded_len(&self) -> usize {
+        let content = self.lengths().0;
+        // A header of two octets up to 127, of three up to 255: no entry is longer.
+        content.saturating_add(if content < 128 { 2 } else { 3 })
+    }
+
+    /// The lengths of the content, and of the extensions in it.
+    fn lengths(&self) -> (usize, usize) {
         let reason = if self.reason == RevocationReason::Unspecified { 0 } else { REASON_EXTENSION.len().saturating_add(1) };
         let invalidity =
             if self.invalidity_date.is_some() { INVALIDITY_EXTENSION.len().saturating_add(GENERALIZED_TIME) } else { 0 };
@@ -162,7 +169,12 @@ impl RevokedEntry {
         // Serial number and extensions stay below 128 octets, so that each has a header of two.
         let framed = if extensions == 0 { 0 } else { extensions.saturating_add(2) };
         let date = if fits_utc_time(self.date) { UTC_TIME } else { GENERALIZED_TIME };
-        let length = self.serial.content().len().saturating_add(2).saturating_add(date).saturating_add(framed);
+        (self.serial.content().len().saturating_add(2).saturating_add(date).saturating_add(framed), extensions)
+    }
+
+    /// Writes the entry with lengths that are known beforehand: nothing is moved, a million of them is nothing.
+    pub(super) fn write(&self, w: &mut Writer) {
+        let (length, extensions) = self.lengths();
         w.header(Tag::SEQUENCE, length);
         self.serial.write(w);
         w.time(self.date);
@@ -170,7 +182,7 @@ impl RevokedEntry {
             return;
         }
         w.header(Tag::SEQUENCE, extensions);
-        if reason > 0 {
+        if self.reason != RevocationReason::Unspecified {
             w.raw(&REASON_EXTENSION);
             w.raw(&[self.reason.code()]);
         }

@@ -1,8 +1,9 @@
-//! Revocation lists: read with [`CertificateRevocationList`], made with [`CrlTemplate`].
+//! Revocation lists: read with [`CertificateRevocationList`], made with [`CrlTemplate`], whole or, when they are long, piece by piece.
 
 mod encode;
 mod entry;
 mod scope;
+mod stream;
 
 use std::fmt;
 use std::ops::Range;
@@ -12,6 +13,7 @@ pub use encode::{CrlEncoder, CrlTemplate};
 use entry::ENTRY;
 pub use entry::{RevocationReason, RevokedEntry};
 pub use scope::{CertificateScope, CrlNumber, DeltaCrlIndicator, IssuingDistributionPoint};
+pub use stream::{CrlFrame, CrlMeasure, CrlWriter, UnsignedCrl};
 
 use super::extension::{AuthorityKeyIdentifier, ExtensionType, Extensions, KeyIdentifier};
 use super::signature::{Frame, Signed};

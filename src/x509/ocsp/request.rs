@@ -4,6 +4,7 @@ use base64::Engine as _;
 
 use super::{CertId, Nonce, read_version};
 use crate::asn1::{Error as Asn1Error, ErrorKind, Reader, Tag, Writer};
+use crate::hex;
 use crate::limits::Limits;
 use crate::x509::{Error, ExtensionType, Extensions, Refusal};
 
@@ -110,8 +111,8 @@ fn percent_decoded(path: &str) -> Option<Vec<u8>> {
     while let Some(octet) = octets.next() {
         text.push(match octet {
             b'%' => {
-                let mut digit = || char::from(octets.next()?).to_digit(16);
-                u8::try_from(digit()? << 4 | digit()?).ok()?
+                let (high, low) = (octets.next()?, octets.next()?);
+                hex::octet(high, low)?
             }
             octet => octet,
         });

@@ -1,0 +1,53 @@
+//! Hexadecimal text.
+//!
+//! Owns the one way in which digits are read: both cases, two to the octet, nothing between them and no prefix. What a caller allows
+//! besides (a sign, colons, an odd number of digits) it takes away first.
+
+/// The value of a digit, in either case.
+///
+/// ```
+/// assert_eq!(mdm_core::hex::digit(b'F'), Some(15));
+/// ```
+pub fn digit(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+}
+
+/// The octet of two digits.
+pub fn octet(high: u8, low: u8) -> Option<u8> {
+    Some(digit(high)? << 4 | digit(low)?)
+}
+
+/// The octets of a text: `None` when a digit is missing or none.
+///
+/// ```
+/// use mdm_core::hex;
+///
+/// assert_eq!(hex::decode("9C01"), Some(vec![0x9C, 0x01]));
+/// assert_eq!((hex::decode("9"), hex::decode("0x")), (None, None));
+/// ```
+pub fn decode(text: impl AsRef<[u8]>) -> Option<Vec<u8>> {
+    let (pairs, rest) = text.as_ref().as_chunks::<2>();
+    if rest.is_empty() { pairs.iter().map(|[high, low]| octet(*high, *low)).collect() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_octet_reads_back_in_both_cases() {
+        for value in 0..=u8::MAX {
+            assert_eq!(decode(format!("{value:02x}")), Some(vec![value]));
+            assert_eq!(decode(format!("{value:02X}")), Some(vec![value]));
+        }
+        assert_eq!(decode(""), Some(vec![]));
+    }
+
+    #[test]
+    fn what_is_no_digit_is_refused() {
+        for text in ["0", "012", "0g", "+1", " 1", "é"] {
+            assert_eq!(decode(text), None, "{text}");
+        }
+        assert!((0..=u8::MAX).filter(|octet| digit(*octet).is_some()).all(|octet| octet.is_ascii_hexdigit()));
+    }
+}
