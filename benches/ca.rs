@@ -6,6 +6,8 @@
 //!
 //! "own" is everything but the signature: the key behind it signs at once, with what is no signature.
 
+#![allow(missing_docs, reason = "criterion_group! makes a public function")]
+
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};

@@ -22,6 +22,7 @@
 //! in the structure of the rest.
 
 #![allow(
+    clippy::arithmetic_side_effects,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
