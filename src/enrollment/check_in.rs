@@ -1,7 +1,7 @@
 //! What a check-in message changes.
 
 use super::contact::{Contact, Reenrollment, UnannouncedIdentity, UserAuthentication};
-use super::record::{Beginning, Enrollment, Event, State};
+use super::record::{Beginning, Enrollment, Event, MOST_ANNOUNCED, State};
 use super::{Effect, Error, Fingerprint, Outcome, QueuedCommand, Reply};
 use crate::checkin::{CheckIn, GetBootstrapTokenResponse, SetBootstrapToken, TokenUpdate, UserAuthenticateChallenge};
 use crate::id::EnrollmentId;
@@ -120,7 +120,14 @@ impl Enrollment {
             return Ok(draft);
         }
         let draft = draft.happened(Event::IdentityChanged { at: now, identity: found });
-        Ok(release(draft, self.identity, found))
+        Ok(self.release_before(draft, found))
+    }
+
+    /// A certificate that has been replaced speaks for nobody any more; nor does one that was announced before its successor.
+    fn release_before(&self, draft: Draft, new: Fingerprint) -> Draft {
+        let announced = self.announced.iter().take(self.passed_over(new)).copied();
+        let replaced = self.identity.filter(|old| *old != new).into_iter().chain(announced);
+        replaced.fold(draft, |draft, old| draft.effect(Effect::ReleaseIdentity(old)))
     }
 
     /// The certificate that speaks for this device, when it may.
@@ -132,7 +139,7 @@ impl Enrollment {
             Standing::Expired(_) if bound && contact.policy.admit_expired => {}
             standing => return Err(Error::Identity(standing)),
         }
-        if bound || self.announced == Some(found) {
+        if bound || self.announced.contains(&found) {
             return Ok(found);
         }
         contact.not_anothers(&self.id)?;
@@ -159,14 +166,14 @@ impl Enrollment {
         let managed = matches!(self.state, State::Enrolled | State::Retired);
         let renews = match contact.policy.reenrollment {
             Reenrollment::ByRecord => {
-                self.announced == Some(identity) || self.renewal_expected.is_some_and(|until| now <= until)
+                self.announced.contains(&identity) || self.renewal_expected.is_some_and(|until| now <= until)
             }
             Reenrollment::Renew => true,
             Reenrollment::Reset => false,
         };
         if managed && renews {
             let draft = Draft::new(self).happened(Event::Renewed { at: now, identity });
-            return Ok(release(draft, self.identity, identity).reply(Reply::Empty));
+            return Ok(self.release_before(draft, identity).reply(Reply::Empty));
         }
         Ok(restart(Draft::new(self), beginning, Some(identity)).reply(Reply::Empty))
     }
@@ -232,16 +239,18 @@ impl Enrollment {
     }
 
     /// Says that the authority has issued this certificate to the device in place of the one it is bound to. The old one speaks
-    /// until the new one is first used: a device renews outside of MDM, and no message tells when it begins to use it.
+    /// until the new one is first used: a device renews outside of MDM, and no message tells when it begins to use it, nor whether
+    /// the certificate reached it. A host looks the enrollment up by every certificate that speaks for it, announced ones too.
     ///
     /// `None` when it is known already, or there is no live device channel to bind it to.
     pub fn announce_identity(&self, identity: Fingerprint, now: Timestamp) -> Option<Change<Self>> {
-        let known = self.identity == Some(identity) || self.announced == Some(identity);
+        let known = self.identity == Some(identity) || self.announced.contains(&identity);
         if known || !self.state.is_live() || self.id.kind().is_user_channel() {
             return None;
         }
         let draft = Draft::new(self).happened(Event::IdentityAnnounced { at: now, identity });
-        Some(release(draft, self.announced, identity).change)
+        let crowded_out = self.announced.first().filter(|_| self.announced.len() == MOST_ANNOUNCED);
+        Some(crowded_out.into_iter().fold(draft, |draft, oldest| draft.effect(Effect::ReleaseIdentity(*oldest))).change)
     }
 
     /// Says that the host has sent the enrollment profile once more to renew the certificate in it: an `Authenticate` until then is
@@ -398,7 +407,7 @@ fn restart(draft: Draft, beginning: Beginning, identity: Option<Fingerprint>) ->
     let draft = draft.happened(Event::Began(beginning));
     // What had ended already has been cleared then.
     let draft = if old.state.is_live() { clear(draft, &old) } else { draft };
-    let replaced = old.identity.into_iter().chain(old.announced).filter(|old| Some(*old) != identity);
+    let replaced = old.identity.into_iter().chain(old.announced.iter().copied()).filter(|old| Some(*old) != identity);
     replaced.fold(draft, |draft, old| draft.effect(Effect::ReleaseIdentity(old)))
 }
 
@@ -406,7 +415,7 @@ fn restart(draft: Draft, beginning: Beginning, identity: Option<Fingerprint>) ->
 fn end(draft: Draft, event: Event) -> Draft {
     let old = draft.change.record.clone();
     let draft = clear(draft.happened(event), &old);
-    old.identity.into_iter().chain(old.announced).fold(draft, |draft, old| draft.effect(Effect::ReleaseIdentity(old)))
+    old.identity.into_iter().chain(old.announced.iter().copied()).fold(draft, |draft, old| draft.effect(Effect::ReleaseIdentity(old)))
 }
 
 /// The queue of a generation that has ended, and the users on the device.
@@ -417,14 +426,6 @@ fn clear(draft: Draft, old: &Enrollment) -> Draft {
         return draft;
     }
     draft.effect(Effect::DisableUserChannels { device: old.id.clone(), generation })
-}
-
-/// A certificate that has been replaced speaks for nobody any more.
-fn release(draft: Draft, old: Option<Fingerprint>, new: Fingerprint) -> Draft {
-    match old {
-        Some(old) if old != new => draft.effect(Effect::ReleaseIdentity(old)),
-        _ => draft,
-    }
 }
 
 #[allow(clippy::expect_used, reason = "the record holds data or an empty text, and both have an XML form")]

@@ -40,7 +40,8 @@ pub struct Enrollment {
     pub(super) device_generation: Option<u32>,
     pub(super) topic: Topic,
     pub(super) identity: Option<Fingerprint>,
-    pub(super) announced: Option<Fingerprint>,
+    /// The oldest first.
+    pub(super) announced: Vec<Fingerprint>,
     pub(super) renewal_expected: Option<Timestamp>,
     pub(super) renewing: bool,
     pub(super) binding: Option<Binding>,
@@ -89,6 +90,10 @@ pub enum Exchanged {
     /// With a command: the device has it, or the connection broke.
     HandedOut,
 }
+
+/// Certificates that are announced to one device at a time. A device that renews more often than that, and never speaks, has the
+/// last ones.
+pub(super) const MOST_ANNOUNCED: usize = 4;
 
 /// What happened to an enrollment. A host stores it with the record in one transaction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -285,7 +290,7 @@ impl Enrollment {
             device_generation: None,
             topic: topic.clone(),
             identity: None,
-            announced: None,
+            announced: Vec::new(),
             renewal_expected: None,
             renewing: false,
             binding: None,
@@ -352,7 +357,12 @@ impl Enrollment {
             }
             Event::BootstrapTokenSet { token, .. } => self.bootstrap_token = token.clone(),
             Event::SetupFinished { .. } => self.awaiting_configuration = false,
-            Event::IdentityAnnounced { identity, .. } => self.announced = Some(*identity),
+            Event::IdentityAnnounced { identity, .. } => {
+                self.announced.push(*identity);
+                if self.announced.len() > MOST_ANNOUNCED {
+                    self.announced.remove(0);
+                }
+            }
             Event::RenewalExpected { until, .. } => self.renewal_expected = Some(*until),
             Event::Spoke { exchanged, .. } => self.last_exchange = *exchanged,
             Event::CheckedOut { .. } => self.end(State::CheckedOut),
@@ -367,7 +377,9 @@ impl Enrollment {
 
     fn bind(&mut self, identity: Fingerprint) {
         self.identity = Some(identity);
-        self.announced = self.announced.filter(|announced| *announced != identity);
+        // What was announced before the one that speaks will not come any more; what was announced after it may.
+        self.announced.drain(..self.passed_over(identity));
+        self.announced.retain(|announced| *announced != identity);
     }
 
     /// An end: nothing of it can be used any more.
@@ -377,7 +389,7 @@ impl Enrollment {
         self.unlock_token = None;
         self.bootstrap_token = None;
         self.identity = None;
-        self.announced = None;
+        self.announced.clear();
         self.renewal_expected = None;
         self.renewing = false;
         self.awaiting_configuration = false;
@@ -418,9 +430,16 @@ impl Enrollment {
         self.identity
     }
 
-    /// The certificate that will take the place of the one it is bound to, when it is first used.
-    pub const fn announced_identity(&self) -> Option<Fingerprint> {
-        self.announced
+    /// The certificates that may take the place of the one it is bound to, each when it is first used; the oldest first, at most
+    /// four. There are several when a device has renewed again before it spoke under the first: one of the answers got lost, and
+    /// nobody knows which.
+    pub fn announced_identities(&self) -> &[Fingerprint] {
+        &self.announced
+    }
+
+    /// How many certificates were announced before this one.
+    pub(super) fn passed_over(&self, identity: Fingerprint) -> usize {
+        self.announced.iter().position(|announced| *announced == identity).unwrap_or(0)
     }
 
     /// Where it is woken. `None` before the first `TokenUpdate` and when its address is dead.

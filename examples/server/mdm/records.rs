@@ -75,7 +75,7 @@ pub fn keep_enrollment(batch: &mut Batch<'_>, change: &Change<Enrollment>) -> Re
     if change.events.is_empty() {
         return Ok(());
     }
-    if let Some(identity) = record.identity() {
+    for identity in record.identity().iter().chain(record.announced_identities()) {
         batch.link("identity", &identity.to_string(), &key)?;
     }
     if let Some(binding) = record.binding() {
@@ -96,7 +96,7 @@ pub fn release_identity(host: &Host, batch: &mut Batch<'_>, fingerprint: Fingerp
     Ok(())
 }
 
-/// Tells the enrollment that is bound to the old certificate about its new one.
+/// Tells the enrollment for which the old certificate speaks about its new one.
 pub fn announce_renewal(host: &Host, batch: &mut Batch<'_>, old: &CertificateRecord, new: &Certificate) -> Result<(), Failure> {
     let Some(old) = old.certificate() else { return Ok(()) };
     let old = Fingerprint::of(old, &host.provider);

@@ -161,11 +161,24 @@ fn a_renewed_certificate_is_bound_when_it_is_first_used() {
     let old = announced.receive(&DEVICE.token_update(1), &door.by(1), NOW).unwrap();
     assert_eq!(old.enrollment.record.identity(), Some(fingerprint(1)), "the old one still speaks");
     let new = announced.receive(&DEVICE.token_update(1), &door.by(2), NOW).unwrap();
-    assert_eq!((new.enrollment.record.identity(), new.enrollment.record.announced_identity()), (Some(fingerprint(2)), None));
+    let record = &new.enrollment.record;
+    assert_eq!((record.identity(), record.announced_identities()), (Some(fingerprint(2)), &[][..]));
     assert_eq!(new.enrollment.effects, [Effect::ReleaseIdentity(fingerprint(1))]);
     assert_eq!(new.enrollment.record.receive(&DEVICE.token_update(1), &door.by(1), NOW).unwrap_err(), Error::OtherIdentity);
     let twice = announced.announce_identity(fingerprint(3), NOW).unwrap();
-    assert_eq!(twice.effects, [Effect::ReleaseIdentity(fingerprint(2))], "only the last announced one can come");
+    assert_eq!(twice.effects, [], "nobody knows which of the two answers reached the device");
+    for (speaks, released, left) in [(2, vec![1], vec![3]), (3, vec![1, 2], vec![])] {
+        let bound = twice.record.receive(&DEVICE.token_update(1), &door.by(speaks), NOW).unwrap().enrollment;
+        let released: Vec<_> = released.into_iter().map(|seed| Effect::ReleaseIdentity(fingerprint(seed))).collect();
+        assert_eq!(bound.effects, released, "what {speaks} has overtaken");
+        assert_eq!(bound.record.announced_identities(), left.into_iter().map(fingerprint).collect::<Vec<_>>());
+    }
+    let mut many = twice.record;
+    for seed in 4..=5 {
+        many = many.announce_identity(fingerprint(seed), NOW).unwrap().record;
+    }
+    let more = many.announce_identity(fingerprint(6), NOW).unwrap();
+    assert_eq!(more.effects, [Effect::ReleaseIdentity(fingerprint(2))], "four at most");
 }
 
 #[test]
@@ -463,7 +476,7 @@ fn the_stored_form_does_not_move() {
     let stable = concat!(
         r#"{"format":1,"id":{"kind":"Device","device":"D","user":null},"tenant":"a","state":"Enrolled","generation":1,"device_generation":null,"#,
         r#""topic":"com.apple.mgmt.External.a","identity":"0101010101010101010101010101010101010101010101010101010101010101","#,
-        r#""announced":null,"renewal_expected":null,"renewing":false,"binding":{"format":1,"enrollment":{"kind":"Device","device":"D","user":null},"tenant":"a","#,
+        r#""announced":[],"renewal_expected":null,"renewing":false,"binding":{"format":1,"enrollment":{"kind":"Device","device":"D","user":null},"tenant":"a","#,
         r#""topic":"com.apple.mgmt.External.a","token":"0101010101010101010101010101010101010101010101010101010101010101","#,
         r#""magic":"TUFHSUM=","since":1790000000},"unlock_token":null,"bootstrap_token":null,"awaiting_configuration":false,"#,
         r#""token_updates":1,"began":1790000000,"last_seen":1790000000,"last_exchange":"Idle","revision":2}"#
