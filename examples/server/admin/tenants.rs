@@ -116,7 +116,7 @@ async fn issue(State(host): State<Arc<Host>>, Path(name): Path<String>, bytes: B
         let wanted: Wanted = body(&bytes)?;
         let tenant = host.store.read(|view| tenant::load(view, &name))?;
         let challenge = match wanted {
-            Wanted::OneTime => challenge::issue_one_time(host, &tenant)?,
+            Wanted::OneTime => host.store.decide(|batch| challenge::issue_one_time(host, batch, &tenant))?,
             Wanted::Bound { common_name } => challenge::issue_bound(host, &tenant, &common_name),
         };
         Ok(Answer::json(&json!({ "challenge": challenge.expose_str() })))

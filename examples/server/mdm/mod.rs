@@ -3,13 +3,15 @@
 pub mod commands;
 pub mod profile;
 pub mod records;
+mod renewal;
 
 use std::collections::VecDeque;
 
 use axum::http::StatusCode;
-use mdm_core::checkin::CheckIn;
+use mdm_core::ca::{CertificateRecord, Holder};
+use mdm_core::checkin::{Authenticate, CheckIn};
 use mdm_core::cms::{MdmSignature, MdmSignaturePolicy};
-use mdm_core::command::{Command, DeviceConfigured, Report};
+use mdm_core::command::{Command, DeviceConfigured, Report, Status};
 use mdm_core::enrollment::{
     Contact, Effect, Enrollment, Error, Fingerprint, Identity, Outcome, Policy, QueuedCommand, Reply, TokenHolder,
 };
@@ -21,6 +23,7 @@ use mdm_core::x509::{Certificate, Standing};
 
 use crate::failure::{Answer, Failure};
 use crate::host::{Host, hex, now};
+use crate::records::keep_ca;
 use crate::store::Batch;
 use crate::{authority, push};
 use records::{command_key, enrollment_key, keep_enrollment};
@@ -70,6 +73,7 @@ struct Conversation<'a, 'b> {
     topics: Vec<Topic>,
     fingerprint: Fingerprint,
     standing: Standing,
+    record: Option<CertificateRecord>,
     bound_to: Option<EnrollmentId>,
 }
 
@@ -95,6 +99,7 @@ impl<'a, 'b> Conversation<'a, 'b> {
             topics,
             fingerprint,
             standing,
+            record,
             bound_to: bound_to.map(|found| found.id().clone()),
         })
     }
@@ -114,6 +119,9 @@ impl<'a, 'b> Conversation<'a, 'b> {
         match outcome {
             Ok(outcome) => {
                 self.batch.log(format!("mdm: {} of {id} at {}", message.message_type(), self.tenant));
+                if let CheckIn::Authenticate(introduced) = message {
+                    self.assign(&id, introduced)?;
+                }
                 self.keep(outcome)
             }
             Err(error) => Ok(self.refused(&id, &error)),
@@ -122,7 +130,10 @@ impl<'a, 'b> Conversation<'a, 'b> {
 
     fn report(mut self, report: &Report) -> Result<Reply, Failure> {
         let id = report.enrollment().map_err(Failure::bad_request)?;
-        let Some(enrollment) = self.load(&id)? else { return Ok(self.refused(&id, &Error::NotEnrolled)) };
+        let Some(mut enrollment) = self.load(&id)? else { return Ok(self.refused(&id, &Error::NotEnrolled)) };
+        if let Some(record) = self.record.as_ref().filter(|_| *report.status() == Status::IDLE && self.is_own(&enrollment)) {
+            enrollment = renewal::ask_if_due(self.host, self.batch, enrollment, record)?;
+        }
         let device = self.load(&id.device())?;
         let current = match report.command_uuid() {
             Some(uuid) => self.batch.load::<QueuedCommand>(&command_key(self.tenant, &id, &uuid))?,
@@ -136,6 +147,20 @@ impl<'a, 'b> Conversation<'a, 'b> {
             }
             Err(error) => Ok(self.refused(&id, &error)),
         }
+    }
+
+    /// Whether the certificate is the one that the enrollment is bound to: what it owes is asked of its own device only.
+    fn is_own(&self, enrollment: &Enrollment) -> bool {
+        self.standing == Standing::InForce && enrollment.identity() == Some(self.fingerprint)
+    }
+
+    /// Writes down whose certificate it is.
+    fn assign(&mut self, id: &EnrollmentId, introduced: &Authenticate) -> Result<(), Failure> {
+        let Some(record) = &self.record else { return Ok(()) };
+        let device_name = introduced.device_name.clone();
+        let holder = Holder { enrollment: Some(id.clone()), device_name, ..record.holder().clone() };
+        let assigned = record.assign(holder, now())?;
+        keep_ca(self.host, self.batch, &assigned)
     }
 
     fn load(&self, id: &EnrollmentId) -> Result<Option<Enrollment>, Failure> {

@@ -9,16 +9,21 @@ use crate::failure::{Answer, Failure};
 use crate::host::Host;
 use crate::push;
 use crate::scep::challenge;
+use crate::store::Batch;
 use crate::tenant;
 
 /// `GET /enroll`
 pub fn enroll(host: &Host, tenant: &TenantId) -> Result<Answer, Failure> {
-    let (tenant, topic, authority) = host.store.read(|view| {
-        let tenant = tenant::load(view, tenant.as_str())?;
-        let topic = push::certificate::topics(view, &tenant.id)?.into_iter().next();
-        let topic = topic.ok_or_else(|| Failure::conflict("the tenant has no push certificate"))?;
-        Ok::<_, Failure>((tenant, topic, authority::load(view)?))
-    })?;
+    let body = host.store.decide(|batch| make(host, batch, tenant))?;
+    Ok(Answer::ok("application/x-apple-aspen-config", body))
+}
+
+/// The profile, with a challenge of its own when the tenant's settings say so.
+pub fn make(host: &Host, batch: &mut Batch<'_>, tenant: &TenantId) -> Result<Vec<u8>, Failure> {
+    let tenant = tenant::load(batch, tenant.as_str())?;
+    let topic = push::certificate::topics(batch, &tenant.id)?.into_iter().next();
+    let topic = topic.ok_or_else(|| Failure::conflict("the tenant has no push certificate"))?;
+    let authority = authority::load(batch)?;
     let url = format!("{}{}", host.config.url, tenant.path());
     // Apple's client tells MD5 from SHA-1 by the length and, as far as is known, takes no other.
     let fingerprint = authority.certificate()?.fingerprint(&host.provider, DigestAlgorithm::Sha1);
@@ -29,7 +34,7 @@ pub fn enroll(host: &Host, tenant: &TenantId) -> Result<Answer, Failure> {
         scep: ScepIdentity {
             url: format!("{url}/scep"),
             name: Some(AUTHORITY.into()),
-            challenge: challenge::for_profile(host, &tenant)?,
+            challenge: challenge::for_profile(host, batch, &tenant)?,
             subject: vec![("CN".into(), "%HardwareUUID%".into())],
             key_size: 2048,
             // The certificate of the server behind this one is not known here.
@@ -44,6 +49,5 @@ pub fn enroll(host: &Host, tenant: &TenantId) -> Result<Answer, Failure> {
         trusted_roots: Vec::new(),
     };
     let random = || host.provider.random_bytes::<16>();
-    let body = enrollment.profile([random()?, random()?, random()?]).to_xml().map_err(Failure::internal)?;
-    Ok(Answer::ok("application/x-apple-aspen-config", body))
+    enrollment.profile([random()?, random()?, random()?]).to_xml().map_err(Failure::internal)
 }

@@ -156,13 +156,11 @@ pub fn give_back(batch: &mut Batch<'_>, reserved: &OneTimeChallenge, transaction
 }
 
 /// A challenge that is good once.
-pub fn issue_one_time(host: &Host, tenant: &Tenant) -> Result<Secret, Failure> {
+pub fn issue_one_time(host: &Host, batch: &mut Batch<'_>, tenant: &Tenant) -> Result<Secret, Failure> {
     let expires = now().plus_seconds(GOOD_FOR_HOURS * 3_600);
     let (record, challenge) = OneTimeChallenge::issue(expires, &host.provider).map_err(Failure::internal)?;
-    host.store.decide(|batch| {
-        batch.put(&record, None)?;
-        Ok::<_, Failure>(batch.link("challenge", record.lookup_key(), tenant.id.as_str())?)
-    })?;
+    batch.put(&record, None)?;
+    batch.link("challenge", record.lookup_key(), tenant.id.as_str())?;
     Ok(challenge)
 }
 
@@ -173,9 +171,9 @@ pub fn issue_bound(host: &Host, tenant: &Tenant, common_name: &str) -> Secret {
 }
 
 /// The challenge in an enrollment profile.
-pub fn for_profile(host: &Host, tenant: &Tenant) -> Result<Option<Secret>, Failure> {
+pub fn for_profile(host: &Host, batch: &mut Batch<'_>, tenant: &Tenant) -> Result<Option<Secret>, Failure> {
     if tenant.scep.profile == ProfileChallenge::OneTime {
-        return issue_one_time(host, tenant).map(Some);
+        return issue_one_time(host, batch, tenant).map(Some);
     }
     let own = Some(&tenant.scep.challenge).filter(|challenge| !challenge.is_empty());
     let default = Some(&host.config.challenge).filter(|_| tenant.id.as_str() == tenant::DEFAULT);

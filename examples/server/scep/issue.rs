@@ -65,6 +65,8 @@ pub struct Entitled {
     pub renews: Option<SerialNumber>,
     /// The one-time challenge that is spent with it.
     pub spends: Option<OneTimeChallenge>,
+    /// Whom it is for, as far as that is known.
+    pub holder: Holder,
 }
 
 impl PkiOperation<'_> {
@@ -93,7 +95,7 @@ impl PkiOperation<'_> {
                 Decision::Denied => Ok(request.deny(FailInfo::BadRequest).because(DENIED)),
                 Decision::Granted => {
                     let authorized = request.authorize(Challenge::AcceptedByHost)?;
-                    self.grant(Entitled { authorized, renews: None, spends: hold.spends })
+                    self.grant(Entitled { authorized, renews: None, spends: hold.spends, holder: self.holder() })
                 }
             };
         }
@@ -101,7 +103,7 @@ impl PkiOperation<'_> {
         let spends = proof.spends().cloned();
         let authorized = proof.authorize(self.host, request)?;
         if self.tenant.scep.approval == Approval::Automatic {
-            return self.grant(Entitled { authorized, renews: None, spends });
+            return self.grant(Entitled { authorized, renews: None, spends, holder: self.holder() });
         }
         let (held, reply) = authorized.hold();
         let hold = Hold::new(&self.tenant.id, held, spends, now());
@@ -118,7 +120,8 @@ impl PkiOperation<'_> {
             self.authority.generations().iter().map(|generation| generation.certificate.clone()).collect();
         let entitled = RenewalAuthority { issuers: &issuers, standing, now: now() };
         let authorized = request.authorize(&entitled)?;
-        self.grant(Entitled { authorized, renews: Some(renews), spends: None })
+        let holder = record.map_or_else(|| self.holder(), |record| record.holder().clone());
+        self.grant(Entitled { authorized, renews: Some(renews), spends: None, holder })
     }
 
     /// The record of the certificate that signed a request, when it is one of ours.
@@ -146,7 +149,7 @@ impl PkiOperation<'_> {
             Decision::Granted if self.is_relayed(&transaction)? => self.poll_upstream(poll),
             Decision::Granted => {
                 let authorized = poll.approved(&hold.request)?;
-                self.grant(Entitled { authorized, renews: None, spends: hold.spends })
+                self.grant(Entitled { authorized, renews: None, spends: hold.spends, holder: self.holder() })
             }
         }
     }
@@ -179,12 +182,11 @@ impl PkiOperation<'_> {
     /// Reserve, store, sign, store, answer: whatever is cut off between two of these is finished by the next request or start.
     fn issue(&self, entitled: Entitled) -> Result<Reply, Stop> {
         let (host, provider) = (self.host, &self.host.provider);
-        let Entitled { authorized, renews, spends } = entitled;
+        let Entitled { authorized, renews, spends, holder } = entitled;
         let (transaction, nonce) = (authorized.transaction(), authorized.replay_key());
         let mut profile = Profile::device_identity();
         revocation::point_to(host, self.authority, &mut profile)?;
         let name = authorized.transaction_id().as_str().to_owned();
-        let holder = Holder { tenant: Some(self.tenant.id.clone()), ..Holder::default() };
         let wanted = IssuanceRequest { renews, holder, ..IssuanceRequest::new(authorized.csr(), &name, &profile) };
         let reserved = host.store.decide(|batch| {
             if !self.first_or_same(batch, &nonce)? {
@@ -224,6 +226,11 @@ impl PkiOperation<'_> {
         let renews = renews.map(|old| format!(", which renews {old}")).unwrap_or_default();
         eprintln!("scep: issued {} to {} of {}{renews}", certificate.serial(), certificate.subject(), self.tenant.id);
         Ok(authorized.grant(certificate)?)
+    }
+
+    /// Nobody yet, of this tenant: who it is shows when the device introduces itself.
+    fn holder(&self) -> Holder {
+        Holder { tenant: Some(self.tenant.id.clone()), ..Holder::default() }
     }
 
     /// Remembers the message. Only who is entitled to a certificate gets a nonce remembered: a stranger fills no database.
