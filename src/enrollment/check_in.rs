@@ -415,7 +415,10 @@ fn restart(draft: Draft, beginning: Beginning, identity: Option<Fingerprint>) ->
 fn end(draft: Draft, event: Event) -> Draft {
     let old = draft.change.record.clone();
     let draft = clear(draft.happened(event), &old);
-    old.identity.into_iter().chain(old.announced.iter().copied()).fold(draft, |draft, old| draft.effect(Effect::ReleaseIdentity(old)))
+    old.identity
+        .into_iter()
+        .chain(old.announced.iter().copied())
+        .fold(draft, |draft, old| draft.effect(Effect::ReleaseIdentity(old)))
 }
 
 /// The queue of a generation that has ended, and the users on the device.

@@ -147,7 +147,8 @@ fn live(steps: &[Step]) -> (Row, Row) {
                 let Some(record) = before.as_ref() else { continue };
                 record.report(&DEVICE.report(Status::IDLE, None), None, &contact, now).map(|exchange| {
                     assert!(!revoked, "a revoked certificate was let in");
-                    let speaks = record.identity() == Some(fingerprint(seed)) || record.announced_identities().contains(&fingerprint(seed));
+                    let speaks = record.identity() == Some(fingerprint(seed))
+                        || record.announced_identities().contains(&fingerprint(seed));
                     assert!(speaks);
                     device.store(exchange.next([], now).enrollment);
                 })
