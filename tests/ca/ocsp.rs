@@ -113,7 +113,7 @@ fn a_delegate_answers_for_its_own_key_and_the_old_key_for_what_it_issued() {
     let body = question(vec![id(&root, Sha1, good.serial()), id(&root, Sha1, *certificate.serial())], None);
     let responder = authority.responder(&provider()).unwrap();
     let answer = sent(&responder, &body, &[&good], &delegate).unwrap();
-    assert_eq!(answer.certificates(), [certificate.clone()]);
+    assert_eq!(answer.certificates(), std::slice::from_ref(certificate));
     assert_eq!(*answer.responder(), ResponderId::Key(KeyIdentifier::of(delegate.public_key(), &provider())));
     answer.verify(&root, noon(), &provider(), Legacy::NONE).unwrap();
     assert_eq!(answer.answers()[1].status, Status::Good, "the authority knows its own certificates");
