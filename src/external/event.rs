@@ -79,15 +79,17 @@ pub enum RequestEventKind {
 #[serde(rename_all = "kebab-case")]
 #[expect(clippy::exhaustive_enums, reason = "a host must handle every effect")]
 pub enum RequestEffect {
-    /// Do the request's [`Job`], from this moment on. Doing it twice does no harm: a second [`CertificateRequest::sending`] is refused.
+    /// Do the request's [`Job`](super::Job), from this moment on. Doing it twice does no harm: a second
+    /// [`CertificateRequest::sending`](super::CertificateRequest::sending) is refused.
     Work {
         /// Which request.
         id: RequestId,
         /// From when.
         at: Timestamp,
     },
-    /// Keep the certificate ([`CertificateRequest::recorded`]) and hand it to its device at the next check-in or command (J21), then store
-    /// [`CertificateRequest::delivered`].
+    /// Keep the certificate ([`CertificateRequest::recorded`](super::CertificateRequest::recorded)) and hand it to its device at
+    /// the next check-in or command (J21), then store
+    /// [`CertificateRequest::delivered`](super::CertificateRequest::delivered).
     Deliver {
         /// Which request.
         id: RequestId,

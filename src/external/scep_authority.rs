@@ -262,7 +262,7 @@ impl ScepSettings {
         kinds.iter().enumerate().any(|(at, kind)| kinds.iter().skip(at.saturating_add(1)).any(|other| other == kind))
     }
 
-    /// The identity of a device that goes this way, for an enrollment profile or, by [`ScepIdentity::payload`], for any other.
+    /// The identity of a device that goes this way, for an enrollment profile or, as a [`SCEP`](crate::profile::SCEP) payload, for any other.
     ///
     /// Over a proxy the device goes to the proxy's address with a challenge of this server's own; what the authority wants stays
     /// between the proxy and the authority. `fill` puts a device's facts in the place of the host's variables.

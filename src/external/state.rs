@@ -81,7 +81,7 @@ impl fmt::Display for RequestState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "a host must handle each")]
 pub enum Job {
-    /// Store [`CertificateRequest::sending`], then send it.
+    /// Store [`CertificateRequest::sending`](super::CertificateRequest::sending), then send it.
     Submit,
     /// Ask whether it has been decided.
     Poll,
