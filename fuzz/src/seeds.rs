@@ -5,6 +5,9 @@
 //! ```
 
 #[allow(dead_code, reason = "the quickstart uses the rest")]
+#[path = "../../examples/quickstart/apple.rs"]
+mod apple;
+#[allow(dead_code, reason = "the quickstart uses the rest")]
 #[path = "../../examples/quickstart/device.rs"]
 mod device;
 #[allow(dead_code, reason = "the quickstart uses the rest")]
