@@ -1,7 +1,7 @@
 //! Hexadecimal text.
 //!
-//! Owns the one way in which digits are read: both cases, two to the octet, nothing between them and no prefix. What a caller allows
-//! besides (a sign, colons, an odd number of digits) it takes away first.
+//! Owns the one way in which digits are read (both cases, two to the octet, nothing between them and no prefix) and written (lower case).
+//! What a caller allows besides (a sign, colons, an odd number of digits) it takes away first.
 
 /// The value of a digit, in either case.
 ///
@@ -30,6 +30,24 @@ pub fn decode(text: impl AsRef<[u8]>) -> Option<Vec<u8>> {
     if rest.is_empty() { pairs.iter().map(|[high, low]| octet(*high, *low)).collect() } else { None }
 }
 
+/// The text of octets, in lower case.
+///
+/// ```
+/// assert_eq!(mdm_core::hex::encode([0x9C, 0x01]), "9c01");
+/// ```
+pub fn encode(octets: impl AsRef<[u8]>) -> String {
+    let octets = octets.as_ref();
+    let mut text = String::with_capacity(octets.len().saturating_mul(2));
+    append(&mut text, octets);
+    text
+}
+
+/// Puts the text of octets behind a text.
+pub(crate) fn append(text: &mut String, octets: &[u8]) {
+    let digits = octets.iter().flat_map(|octet| [octet >> 4, octet & 0x0F]);
+    text.extend(digits.filter_map(|value| char::from_digit(value.into(), 16)));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -39,6 +57,7 @@ mod tests {
         for value in 0..=u8::MAX {
             assert_eq!(decode(format!("{value:02x}")), Some(vec![value]));
             assert_eq!(decode(format!("{value:02X}")), Some(vec![value]));
+            assert_eq!(encode([value]), format!("{value:02x}"));
         }
         assert_eq!(decode(""), Some(vec![]));
     }

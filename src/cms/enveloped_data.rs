@@ -163,7 +163,8 @@ impl EnvelopedData {
     /// The second half: the content key that came back, or `None` when none did. A missing key, or one of the wrong length, is
     /// replaced by a random one, so that this takes the same path to the same error as a key that is wrong.
     ///
-    /// The policy was applied by [`EnvelopedData::content_key_request`].
+    /// The policy was applied by [`EnvelopedData::content_key_request`]. Only AES-GCM authenticates: with the other ciphers about one
+    /// wrong key in 256 leaves what looks like a padding, and the content is then noise, which whoever reads it must refuse.
     ///
     /// # Errors
     /// [`Error::Unopened`]; [`Error::Crypto`] when there is no randomness.

@@ -6,8 +6,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Enrollment;
 use crate::crypto::{DigestAlgorithm, Provider};
+use crate::hex;
 use crate::id::{EnrollmentId, TenantId};
-use crate::push::{Topic, octets_of_hex};
+use crate::push::Topic;
 use crate::x509::{Certificate, Standing};
 
 /// The SHA-256 of an identity certificate's DER: what an enrollment is bound to. Shown and stored as lower-case hexadecimal.
@@ -45,7 +46,7 @@ impl std::str::FromStr for Fingerprint {
     type Err = ParseFingerprintError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let octets = octets_of_hex(text).and_then(|octets| octets.try_into().ok());
+        let octets = hex::decode(text).and_then(|octets| octets.try_into().ok());
         octets.map(Fingerprint).ok_or(ParseFingerprintError)
     }
 }

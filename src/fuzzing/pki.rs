@@ -65,7 +65,7 @@ pub(super) fn crl(data: &[u8]) {
 
 pub(super) fn ocsp_request(data: &[u8]) {
     if let Ok(request) = ocsp::Request::from_der(data, &ocsp::LIMITS) {
-        assert!(request.ids().len() <= data.len());
+        assert!((1..=64).contains(&request.ids().len()), "{} certificates are asked about", request.ids().len());
     }
     if let Ok(path) = std::str::from_utf8(data) {
         let _ = ocsp::Request::from_path(path, &ocsp::LIMITS);

@@ -73,7 +73,7 @@ fn call(body: &[u8]) {
     let provider = provider();
     let webhook = Webhook { tolerance: u32::MAX, ..Webhook::new("id", "c2VjcmV0").expect("Base64") };
     let signature = provider.mac(DigestAlgorithm::Sha256, &webhook.secret, &[body]);
-    let signature: String = signature.as_ref().iter().map(|octet| format!("{octet:02x}")).collect();
+    let signature = crate::hex::encode(signature);
     let mut request = Request::new(body.to_vec());
     *request.headers_mut() = headers(&[("x-smallstep-signature", &signature), ("x-smallstep-webhook-id", "id")]);
     // Whatever comes out was signed; nothing else is promised.

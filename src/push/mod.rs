@@ -40,7 +40,6 @@ pub use renewal::{Renewal, SharingPolicy, TopicChange};
 pub use risk::{Estate, Exposure, Level, Node, Shared, Stake};
 pub use separation::{SeparationEvent, SeparationPlan, SeparationStep, StepProgress};
 pub use token::DeviceToken;
-pub(crate) use token::octets_of_hex;
 pub use topic::{Environment, Topic};
 pub use vendor::SignedRequest;
 pub use verdict::{Complaint, Retirement, RetryPolicy, Verdict};

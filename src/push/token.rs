@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Error;
+use crate::hex;
 
 /// The APNs device token of one enrollment, as `Token` in `TokenUpdate` gave it: 1 to 100 octets.
 ///
@@ -43,7 +44,7 @@ impl DeviceToken {
     /// # Errors
     /// [`Error::Token`] when it is not pairs of digits, or the octets are too many or none.
     pub fn from_hex(text: &str) -> Result<Self, Error> {
-        let octets = octets_of_hex(text).ok_or(Error::Token { len: text.len().div_ceil(2) })?;
+        let octets = hex::decode(text).ok_or(Error::Token { len: text.len().div_ceil(2) })?;
         Self::from_bytes(&octets)
     }
 
@@ -54,27 +55,13 @@ impl DeviceToken {
 
     /// Lower-case hexadecimal, as the path of a push has it.
     pub fn to_hex(&self) -> String {
-        let mut text = String::with_capacity(self.0.len().saturating_mul(2));
-        self.write_hex(&mut text);
-        text
+        hex::encode(&self.0)
     }
 
     /// Appends the hexadecimal form.
     pub(super) fn write_hex(&self, text: &mut String) {
-        let digit = |nibble: u8| char::from_digit(nibble.into(), 16).unwrap_or('0');
-        for octet in &self.0 {
-            text.push(digit(octet >> 4));
-            text.push(digit(octet & 0x0F));
-        }
+        hex::append(text, &self.0);
     }
-}
-
-/// The octets that pairs of hexadecimal digits of either case spell.
-pub(crate) fn octets_of_hex(text: &str) -> Option<Vec<u8>> {
-    let digit = |text: u8| char::from(text).to_digit(16).and_then(|value| u8::try_from(value).ok());
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    let octet = |[high, low]: &[u8; 2]| Some(digit(*high)? << 4 | digit(*low)?);
-    pairs.iter().map(octet).collect::<Option<Vec<u8>>>().filter(|_| rest.is_empty())
 }
 
 impl fmt::Debug for DeviceToken {

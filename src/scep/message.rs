@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Error;
 use crate::crypto::{self, Provider};
+use crate::hex;
 
 /// What a message asks or answers (RFC 8894 section 3.2.1.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -173,7 +174,7 @@ impl TransactionId {
     /// # Errors
     /// [`Error::Crypto`] when there is no randomness.
     pub fn random(provider: &Provider) -> Result<Self, Error> {
-        Ok(TransactionId(hex(&provider.random_bytes::<16>()?)))
+        Ok(TransactionId(hex::encode(provider.random_bytes::<16>()?)))
     }
 
     /// The text.
@@ -232,14 +233,14 @@ impl Nonce {
 
 impl fmt::Debug for Nonce {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Nonce({})", hex(&self.0))
+        write!(f, "Nonce({})", hex::encode(&self.0))
     }
 }
 
 impl Serialize for Nonce {
     /// Hexadecimal text.
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&hex(&self.0))
+        serializer.serialize_str(&hex::encode(&self.0))
     }
 }
 
@@ -247,27 +248,8 @@ impl<'de> Deserialize<'de> for Nonce {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let bad = || serde::de::Error::custom("a nonce must be 1 to 64 octets in hexadecimal");
-        unhex(&text).and_then(|octets| Nonce::from_octets(&octets)).ok_or_else(bad)
+        hex::decode(&text).and_then(|octets| Nonce::from_octets(&octets)).ok_or_else(bad)
     }
-}
-
-/// Lower-case hexadecimal.
-pub(super) fn hex(octets: &[u8]) -> String {
-    use fmt::Write as _;
-    octets.iter().fold(String::with_capacity(octets.len().saturating_mul(2)), |mut text, octet| {
-        let _ = write!(text, "{octet:02x}");
-        text
-    })
-}
-
-/// Octets from hexadecimal, when the text is that.
-pub(super) fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    if !rest.is_empty() {
-        return None;
-    }
-    pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::Error;
 use crate::limits::Limits;
+use crate::web;
 
 /// The media types of SCEP answers.
 pub mod media_type {
@@ -102,7 +103,7 @@ impl Operation {
     pub fn to_query(&self) -> String {
         let with = |operation: &str, message: Option<&str>| match message {
             None => format!("operation={operation}"),
-            Some(message) => format!("operation={operation}&message={}", escape(message)),
+            Some(message) => format!("operation={operation}&message={}", web::escape(message)),
         };
         match self {
             Operation::GetCaCaps { identifier } => with("GetCACaps", identifier.as_deref()),
@@ -142,34 +143,9 @@ fn decode_message(text: &str, limits: &Limits) -> Result<Vec<u8>, Error> {
     BASE64.decode(mended).map_err(|_| Error::Query("the message is not Base64"))
 }
 
-/// Takes percent-escapes off. A `+` stays: in Base64 it means itself.
+/// A value of a query without its percent-escapes.
 pub(super) fn unescape(value: &str) -> Result<String, Error> {
-    let bad = Error::Query("bad percent-escape");
-    let mut octets = value.bytes();
-    let mut decoded = Vec::with_capacity(value.len());
-    while let Some(octet) = octets.next() {
-        if octet != b'%' {
-            decoded.push(octet);
-            continue;
-        }
-        let digit = |octet: Option<u8>| octet.and_then(|octet| char::from(octet).to_digit(16));
-        let (high, low) = (digit(octets.next()), digit(octets.next()));
-        let value = high.zip(low).and_then(|(high, low)| u8::try_from(high << 4 | low).ok());
-        decoded.push(value.ok_or_else(|| bad.clone())?);
-    }
-    String::from_utf8(decoded).map_err(|_| bad)
-}
-
-pub(super) fn escape(value: &str) -> String {
-    use std::fmt::Write as _;
-    value.bytes().fold(String::with_capacity(value.len()), |mut text, octet| {
-        if octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.' | b'_' | b'~') {
-            text.push(char::from(octet));
-        } else {
-            let _ = write!(text, "%{octet:02X}");
-        }
-        text
-    })
+    web::unescape(value).and_then(|octets| String::from_utf8(octets).ok()).ok_or(Error::Query("bad percent-escape"))
 }
 
 #[cfg(test)]

@@ -19,10 +19,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::client::{self, Enrollment, Granted, Outcome};
-use super::operation::{escape, unescape};
+use super::operation::unescape;
 use super::{Authorized, CertPoll, FailInfo, Held, Operation, Recipient, Refused, Reply};
 use crate::crypto::{Provider, ToBeSigned};
 use crate::scep::Error;
+use crate::web;
 use crate::x509::Certificate;
 
 /// For whom a URL was made: the names that a proxy puts into the last segment of the path of a device's SCEP URL, such as those of a device
@@ -75,7 +76,7 @@ impl PathIdentifier {
 
     /// The segment, everything in it escaped that is not plain.
     pub fn to_segment(&self) -> String {
-        self.0.iter().map(|part| escape(part)).collect::<Vec<_>>().join(",")
+        self.0.iter().map(|part| web::escape(part)).collect::<Vec<_>>().join(",")
     }
 
     /// The parts, in order.

@@ -15,7 +15,7 @@ mod request;
 pub(crate) use answer::{Answer, read_json, shown};
 pub use credentials::Credentials;
 pub use endpoint::Endpoint;
-pub(crate) use request::{escape, form, get, json};
+pub(crate) use request::{escape, form, get, json, unescape};
 
 /// Why a request was not made, or its answer not read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -4,6 +4,7 @@ use http::{HeaderValue, Method, Request, Uri, header};
 use serde::Serialize;
 
 use super::{Credentials, Error};
+use crate::hex;
 
 /// A request without a body.
 pub(crate) fn get(uri: Uri, credentials: Option<&Credentials>) -> Result<Request<Vec<u8>>, Error> {
@@ -59,4 +60,34 @@ pub(crate) fn escape(value: &str) -> String {
         }
         text
     })
+}
+
+/// Takes percent-escapes off; `None` when one is cut off or has no digits. A `+` stays: in Base64 it means itself.
+pub(crate) fn unescape(value: &str) -> Option<Vec<u8>> {
+    let mut octets = value.bytes();
+    let mut plain = Vec::with_capacity(value.len());
+    while let Some(octet) = octets.next() {
+        plain.push(if octet == b'%' { hex::octet(octets.next()?, octets.next()?)? } else { octet });
+    }
+    Some(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{escape, unescape};
+
+    #[test]
+    fn what_is_escaped_reads_back() {
+        let text: String = (0..=u8::MAX).map(char::from).collect();
+        assert_eq!(unescape(&escape(&text)), Some(text.into_bytes()));
+        assert_eq!(escape("a-b c+%"), "a-b%20c%2B%25");
+        assert_eq!(unescape("a+b%2b%2B"), Some(b"a+b++".to_vec()));
+    }
+
+    #[test]
+    fn escapes_that_are_none_are_refused() {
+        for text in ["%", "%2", "%g0", "%0g", "%+1", "a%"] {
+            assert_eq!(unescape(text), None, "{text}");
+        }
+    }
 }

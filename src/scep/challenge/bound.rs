@@ -1,8 +1,8 @@
 //! Challenges that need no storage: made for one device or subject, until one moment.
 
 use crate::crypto::{DigestAlgorithm, Provider};
+use crate::hex;
 use crate::scep::Error;
-use crate::scep::message::{hex, unhex};
 use crate::secret::Secret;
 use crate::time::Timestamp;
 
@@ -26,7 +26,7 @@ impl ChallengeKey {
     pub fn issue(&self, binding: &str, expires: Timestamp, provider: &Provider) -> Secret {
         let seconds = expires.unix().to_be_bytes();
         let mac = self.mac(&seconds, binding, provider);
-        Secret::from(format!("{}-{}", hex(&seconds), hex(&mac)))
+        Secret::from(format!("{}-{}", hex::encode(seconds), hex::encode(mac)))
     }
 
     fn mac(&self, expires: &[u8], binding: &str, provider: &Provider) -> Vec<u8> {
@@ -56,8 +56,8 @@ impl BoundChallenge<'_> {
     pub(super) fn accepts(&self, presented: &Secret, provider: &Provider) -> bool {
         let parts = || {
             let (expires, mac) = presented.expose_str()?.split_once('-')?;
-            let expires = <[u8; 8]>::try_from(unhex(expires)?).ok()?;
-            Some((expires, Secret::new(unhex(mac)?)))
+            let expires = <[u8; 8]>::try_from(hex::decode(expires)?).ok()?;
+            Some((expires, Secret::new(hex::decode(mac)?)))
         };
         let Some((expires, mac)) = parts() else { return false };
         let expected = Secret::new(self.key.mac(&expires, self.binding, provider));

@@ -278,7 +278,7 @@ impl Intune {
         let thumbprint = certificate.fingerprint(provider, DigestAlgorithm::Sha1);
         let expires = certificate.validity().not_after.to_string();
         IssuedFields {
-            certificate_thumbprint: crate::scep::message::hex(thumbprint.as_ref()).to_uppercase(),
+            certificate_thumbprint: crate::hex::encode(thumbprint.as_ref()).to_uppercase(),
             certificate_serial_number: certificate.serial().to_string().to_uppercase(),
             // With the fraction that the documentation shows.
             certificate_expiration_date_utc: format!("{}.000Z", expires.trim_end_matches('Z')),

@@ -142,7 +142,7 @@ fn is_word(text: &str) -> bool {
 fn fingerprint_of(page: &str) -> Option<Vec<u8>> {
     let (_, text) = bold(page).find(|(_, text)| text.contains(' '))?;
     let digits: String = text.split_ascii_whitespace().collect();
-    Some(crate::scep::message::unhex(&digits)?).filter(|octets| matches!(octets.len(), 16 | 20 | 32))
+    Some(crate::hex::decode(&digits)?).filter(|octets| matches!(octets.len(), 16 | 20 | 32))
 }
 
 #[cfg(test)]

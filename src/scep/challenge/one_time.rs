@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::crypto::{DigestAlgorithm, Provider};
+use crate::hex;
 use crate::id::Revision;
-use crate::scep::message::hex;
 use crate::scep::{Error, Transaction};
 use crate::secret::Secret;
 use crate::time::Timestamp;
@@ -64,7 +64,7 @@ impl OneTimeChallenge {
     /// # Errors
     /// [`Error::Crypto`] when there is no randomness.
     pub fn issue(expires: Timestamp, provider: &Provider) -> Result<(Self, Secret), Error> {
-        let challenge = Secret::from(hex(&provider.random_bytes::<16>()?));
+        let challenge = Secret::from(hex::encode(provider.random_bytes::<16>()?));
         let digest = Self::lookup_key_of(&challenge, provider);
         Ok((OneTimeChallenge { digest, expires, state: State::Unused, revision: Revision::FIRST }, challenge))
     }
@@ -76,7 +76,7 @@ impl OneTimeChallenge {
 
     /// Under what the record of a presented challenge is found.
     pub fn lookup_key_of(challenge: &Secret, provider: &Provider) -> String {
-        hex(provider.digest(DigestAlgorithm::Sha256, challenge.expose()).as_ref())
+        hex::encode(provider.digest(DigestAlgorithm::Sha256, challenge.expose()).as_ref())
     }
 
     /// How often the record has changed.

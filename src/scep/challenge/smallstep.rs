@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ChallengeError, Decision, Issuance, Notification, Question, Verdict};
 use crate::crypto::{DigestAlgorithm, Provider, PublicKey, PublicKeyKind};
-use crate::scep::message::{hex, unhex};
+use crate::hex;
 use crate::secret::Secret;
 use crate::time::Timestamp;
 use crate::web::{self, Answer, Credentials, Endpoint};
@@ -197,7 +197,7 @@ impl Webhook {
 
     fn call(&self, url: &Endpoint, body: &Body, provider: &Provider) -> Result<Request<Vec<u8>>, web::Error> {
         let mut request = web::json(Method::POST, url.uri(), self.credentials.as_ref(), body)?;
-        let signature = hex(self.signature(request.body(), provider).as_ref());
+        let signature = hex::encode(self.signature(request.body(), provider).as_ref());
         let text = |text: &str| {
             HeaderValue::from_str(text).map_err(|_| web::Error::Misuse("the name of the webhook is not plain text"))
         };
@@ -240,7 +240,7 @@ impl Webhook {
             let mut values = headers.get_all(name).iter();
             values.next().filter(|_| values.next().is_none())?.to_str().ok()
         };
-        let signed = only(SIGNATURE).filter(|text| text.len() == 64).and_then(unhex);
+        let signed = only(SIGNATURE).filter(|text| text.len() == 64).and_then(hex::decode);
         let known = self.credentials.as_ref().is_none_or(|credentials| credentials.are_in(headers));
         only(WEBHOOK_ID) == Some(self.id.as_str())
             && known

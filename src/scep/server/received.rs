@@ -8,7 +8,7 @@ use super::reply::{Exchange, Refused, Reply};
 use super::request::{Opened, Request, Unread};
 use crate::cms::{self, AgreementRequest, ContentKeyRequest, EnvelopedData};
 use crate::crypto::{DecryptionKey, DigestAlgorithm, Provider};
-use crate::scep::message::{hex, unhex};
+use crate::hex;
 use crate::scep::{Error, FailInfo, MessageType, Peer, PkiMessage, TransactionId};
 use crate::secret::Secret;
 use crate::x509::Certificate;
@@ -93,7 +93,7 @@ impl Received {
     /// denies, since somebody else took the name.
     pub fn transaction(&self) -> Transaction {
         let key = self.provider.digest(DigestAlgorithm::Sha256, self.signer.public_key().as_der());
-        Transaction { id: self.transaction_id().clone(), key: hex(key.as_ref()) }
+        Transaction { id: self.transaction_id().clone(), key: hex::encode(key.as_ref()) }
     }
 
     /// A key for the host's cache of messages seen: the same only for the same transaction, signer's key and nonce.
@@ -104,7 +104,7 @@ impl Received {
         let lengths = [id.len(), key.len()].map(|len| u32::try_from(len).unwrap_or(u32::MAX).to_be_bytes());
         let [id_len, key_len] = &lengths;
         let digest = self.provider.digests.digest(DigestAlgorithm::Sha256, &[id_len, id, key_len, key, nonce]);
-        ReplayKey(hex(digest.as_ref()))
+        ReplayKey(hex::encode(digest.as_ref()))
     }
 
     /// Opens the envelope with a private key at hand.
@@ -241,7 +241,7 @@ impl TryFrom<String> for ReplayKey {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        match unhex(&text) {
+        match hex::decode(&text) {
             Some(octets) if octets.len() == DigestAlgorithm::Sha256.len() => Ok(ReplayKey(text)),
             _ => Err("a replay key must be 64 hexadecimal digits"),
         }

@@ -4,8 +4,8 @@ use base64::Engine as _;
 
 use super::{CertId, Nonce, read_version};
 use crate::asn1::{Error as Asn1Error, ErrorKind, Reader, Tag, Writer};
-use crate::hex;
 use crate::limits::Limits;
+use crate::web;
 use crate::x509::{Error, ExtensionType, Extensions, Refusal};
 
 /// What a responder on the open net reads: 16 KiB, and 64 certificates in one request. Clients ask about one.
@@ -55,7 +55,7 @@ impl Request {
             return Err(malformed(Asn1Error::new(ErrorKind::TooLong(limits.max_bytes), 0)));
         }
         let not_base64 = || malformed(Asn1Error::field("path (not base64)", 0));
-        let text = percent_decoded(path).ok_or_else(not_base64)?;
+        let text = web::unescape(path).ok_or_else(not_base64)?;
         let der = base64::engine::general_purpose::STANDARD.decode(text).map_err(|_| not_base64())?;
         Self::from_der(&der, limits)
     }
@@ -103,21 +103,6 @@ fn read_ids(mut list: Reader<'_>, limits: &Limits) -> Result<Vec<CertId>, Asn1Er
             return Ok(ids);
         }
     }
-}
-
-fn percent_decoded(path: &str) -> Option<Vec<u8>> {
-    let mut octets = path.bytes();
-    let mut text = Vec::with_capacity(path.len());
-    while let Some(octet) = octets.next() {
-        text.push(match octet {
-            b'%' => {
-                let (high, low) = (octets.next()?, octets.next()?);
-                hex::octet(high, low)?
-            }
-            octet => octet,
-        });
-    }
-    Some(text)
 }
 
 /// A question to be asked.
