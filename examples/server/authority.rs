@@ -61,14 +61,37 @@ pub fn transaction_alias(tenant: Option<&TenantId>, transaction: &str) -> String
     format!("{} {transaction}", tenant.map(TenantId::as_str).unwrap_or_default())
 }
 
+/// With how many certificates a registration authority answers SCEP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Registration {
+    /// One that signs and one that devices encrypt to: some clients take the second only when it can do nothing else.
+    Two,
+    /// One that does both.
+    One,
+}
+
+impl Registration {
+    const fn services(self) -> &'static [Service] {
+        match self {
+            Registration::Two => &[Service::ScepSigning, Service::ScepEncryption],
+            Registration::One => &[Service::Scep],
+        }
+    }
+}
+
 /// The authority as it is stored.
 pub fn load(view: &View<'_>) -> Result<Authority, Failure> {
     view.load::<Authority>(AUTHORITY)?.ok_or_else(|| Failure::internal("the authority is not in the database"))
 }
 
-/// The certificate of one of its services.
-pub fn service(authority: &Authority, service: Service) -> Result<&Certificate, Failure> {
-    authority.service(service).ok_or_else(|| Failure::internal(format!("the authority has no certificate for {service:?}")))
+/// The certificates with which SCEP is answered: the one that signs, and the one that devices encrypt to. `of` gives the
+/// certificate of a service.
+pub fn registration<'a>(
+    of: impl Fn(Service) -> Option<&'a Certificate>,
+) -> Result<(&'a Certificate, &'a Certificate), Failure> {
+    let two = of(Service::ScepSigning).zip(of(Service::ScepEncryption));
+    let found = two.or_else(|| of(Service::Scep).map(|both| (both, both)));
+    found.ok_or_else(|| Failure::internal("the authority has no certificate for SCEP"))
 }
 
 /// Creates the authority unless it is there, and signs what of its own certificates is not signed yet.
@@ -80,12 +103,12 @@ pub fn create(host: &Host) -> Result<(), Failure> {
         if let Some(backup) = &host.config.restore {
             return backup.restore(host, batch);
         }
+        let mut key = || Ok::<_, Failure>(host.keys.make(batch, KeyKind::Rsa(2048))?.as_ref().public_key().clone());
+        let mut creation = Creation::new(AUTHORITY, "Example", key()?).service(Service::Ocsp, key()?);
         // What devices encrypt to is another key than the one that signs certificates.
-        let mut key = || host.keys.make(batch, KeyKind::Rsa(2048));
-        let (ca, scep, ocsp) = (key()?, key()?, key()?);
-        let creation = Creation::new(AUTHORITY, "Example", ca.as_ref().public_key().clone())
-            .service(Service::Scep, scep.as_ref().public_key().clone())
-            .service(Service::Ocsp, ocsp.as_ref().public_key().clone());
+        for service in host.config.registration.services() {
+            creation = creation.service(*service, key()?);
+        }
         let created = Authority::create(&creation, now(), &host.provider)?;
         keep_ca(host, batch, &created)
     })?;

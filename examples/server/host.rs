@@ -13,13 +13,14 @@ use mdm_core::time::Timestamp;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
+use crate::authority::Registration;
 use crate::failure::Failure;
 use crate::keys::Keys;
 use crate::lifecycle::Backup;
 use crate::push::apns::Apns;
 use crate::scep::upstream::Servers;
 use crate::store::{Batch, Store};
-use crate::tenant::{self, ScepSettings, Tenant};
+use crate::tenant::{self, ChallengePolicy, ScepSettings, Tenant};
 use crate::{authority, push};
 
 /// The operating system's randomness.
@@ -33,14 +34,18 @@ impl Random for Os {
 
 /// What the command line says.
 pub struct Config {
-    /// The static SCEP challenge of the default tenant.
-    pub challenge: Secret,
+    /// What first requests of the default tenant are held against.
+    pub challenge: ChallengePolicy,
+    /// The authorities that other servers' certificates must come from.
+    pub roots: Vec<reqwest::Certificate>,
     /// How devices reach this server.
     pub url: String,
     /// How long to wait before a push is repeated.
     pub retry: RetryPolicy,
     /// Mebibytes that the database may take; 0 for no bound.
     pub max_mib: u32,
+    /// With how many certificates a new authority answers SCEP.
+    pub registration: Registration,
     /// What a new database begins with.
     pub restore: Option<Backup>,
 }
@@ -65,8 +70,7 @@ pub struct Host {
     pub push_owed: Notify,
     /// The SCEP servers behind this one.
     pub upstreams: Servers,
-    /// Requests to other servers.
-    pub web: reqwest::Client,
+    web: reqwest::Client,
     /// One list at a time.
     pub making_crl: Mutex<()>,
     runtime: Handle,
@@ -100,7 +104,8 @@ impl Host {
             Ok((admin_token, challenges))
         });
         let (admin_token, challenges) = secrets.map_err(|failure| failure.log)?;
-        let web = reqwest::Client::builder().timeout(Duration::from_secs(20)).no_proxy().build();
+        let web = reqwest::Client::builder().timeout(Duration::from_secs(20)).no_proxy();
+        let web = config.roots.iter().cloned().fold(web, reqwest::ClientBuilder::add_root_certificate).build();
         let host = Arc::new(Host {
             store,
             keys: Keys::new(provider),
@@ -145,11 +150,30 @@ impl Host {
         push::certificate::make_example(self, batch, &tenant.id)
     }
 
-    /// Runs a request to another server from a thread that may block.
-    pub fn block_on<F: Future>(&self, request: F) -> F::Output {
-        self.runtime.block_on(request)
+    /// One exchange with another server, from a thread that may block.
+    pub fn send(&self, request: http::Request<Vec<u8>>) -> Result<http::Response<Vec<u8>>, Failure> {
+        self.runtime.block_on(self.exchange(request))
+    }
+
+    async fn exchange(&self, request: http::Request<Vec<u8>>) -> Result<http::Response<Vec<u8>>, Failure> {
+        let request = reqwest::Request::try_from(request).map_err(Failure::internal)?;
+        let mut answer = self.web.execute(request).await.map_err(Failure::upstream)?;
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(Failure::upstream)? {
+            body.extend_from_slice(&chunk);
+            if body.len() > MAX_ANSWER {
+                return Err(Failure::upstream("an answer of more than a mebibyte"));
+            }
+        }
+        let mut response = http::Response::new(body);
+        *response.status_mut() = answer.status();
+        *response.headers_mut() = std::mem::take(answer.headers_mut());
+        Ok(response)
     }
 }
+
+/// The longest answer of another server that is read.
+const MAX_ANSWER: usize = 1 << 20;
 
 /// The secret under a name, made and stored the first time.
 fn secret(batch: &mut Batch<'_>, name: &str, make: impl FnOnce() -> Result<Secret, Failure>) -> Result<Secret, Failure> {

@@ -61,8 +61,11 @@ pub fn describe(host: &Host) -> Result<Value, Failure> {
             "nextUpdate": last.next_update.to_string(),
         }))
     });
+    let next =
+        authority.next().map(|next| json!({ "generation": next.id().get(), "certificate": certificate(next.certificate()) }));
     let renewal = authority.renewal().map(|renewal| match renewal {
         RenewalState::Running(generation) => json!({ "state": "Running", "generation": generation.get() }),
+        RenewalState::Ahead(generation) => json!({ "state": "Ahead", "generation": generation.get() }),
         RenewalState::Failed(generation) => json!({ "state": "Failed", "generation": generation.get() }),
         _ => json!({ "state": "Unknown" }),
     });
@@ -72,30 +75,63 @@ pub fn describe(host: &Host) -> Result<Value, Failure> {
         "services": services.collect::<Vec<_>>(),
         "crls": crls.collect::<Vec<_>>(),
         "renewal": renewal,
+        "next": next,
     }))
 }
 
 /// `POST /admin/authority/renew`: ten more years, with the same key unless a new one is wanted. Should signing fail, the renewal is
-/// given up, and no other begins before an operator has acknowledged that.
-pub fn renew(host: &Host, new_key: bool) -> Result<Value, Failure> {
+/// given up, and no other begins before an operator has acknowledged that. Made ahead, the new certificate is announced to SCEP clients
+/// and not used before [`succeed`].
+pub fn renew(host: &Host, new_key: bool, ahead: bool) -> Result<Value, Failure> {
     host.store.decide(|batch| {
         let key = if new_key { Some(host.keys.make(batch, KeyKind::Rsa(2048))?.as_ref().public_key().clone()) } else { None };
-        let renewal = Renewal { key, ..Renewal::default() };
+        let renewal = Renewal { key, ahead, ..Renewal::default() };
         let started = authority::load(batch)?.renew(&renewal, now(), &host.provider).map_err(Failure::conflict)?;
         keep_ca(host, batch, &started)
     })?;
     if let Err(failure) = authority::sign_own(host) {
-        host.store.decide(|batch| {
-            let failed = authority::load(batch)?.renewal_failed(now())?;
-            keep_ca(host, batch, &failed)
-        })?;
+        give_up(host)?;
         return Err(failure);
     }
+    if ahead {
+        eprintln!("audit: the authority's next certificate was made");
+        return describe(host);
+    }
     eprintln!("audit: the authority was renewed");
+    renewed(host)
+}
+
+/// The authority after a renewal, and what an operator must look at now.
+fn renewed(host: &Host) -> Result<Value, Failure> {
     let look_at: Vec<String> = Attention::ALL.iter().map(ToString::to_string).collect();
     let mut described = describe(host)?;
     described["lookAt"] = json!(look_at);
     Ok(described)
+}
+
+fn give_up(host: &Host) -> Result<(), Failure> {
+    host.store.decide(|batch| {
+        let failed = authority::load(batch)?.renewal_failed(now()).map_err(Failure::conflict)?;
+        keep_ca(host, batch, &failed)
+    })
+}
+
+/// `POST /admin/authority/succeed`: the certificate that was made ahead comes into use.
+pub fn succeed(host: &Host) -> Result<Value, Failure> {
+    host.store.decide(|batch| {
+        let succeeded = authority::load(batch)?.succeed(now()).map_err(Failure::conflict)?;
+        keep_ca(host, batch, &succeeded)
+    })?;
+    eprintln!("audit: the authority's next certificate is in use");
+    // Certificates of services that were made with it may be short-lived.
+    look_after(host)?;
+    renewed(host)
+}
+
+/// `POST /admin/authority/abandon`: a renewal that is not wanted, or cannot be finished, is given up.
+pub fn abandon(host: &Host) -> Result<Value, Failure> {
+    give_up(host)?;
+    describe(host)
 }
 
 /// `POST /admin/authority/acknowledge`
@@ -175,6 +211,16 @@ pub fn backup(host: &Host, password: &str) -> Result<Answer, Failure> {
     Ok(Answer::ok("application/x-pkcs12", pkcs12))
 }
 
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
+}
+
+/// The secret in a file, without the end of its line.
+pub fn read_secret(path: &Path) -> Result<Secret, String> {
+    let secret = read(path)?;
+    Ok(Secret::from(secret.strip_suffix(b"\n").unwrap_or(&secret)))
+}
+
 /// A backup that a new database begins with.
 pub struct Backup {
     pkcs12: Vec<u8>,
@@ -184,10 +230,7 @@ pub struct Backup {
 impl Backup {
     /// Reads the files.
     pub fn read(backup: &Path, password: &Path) -> Result<Backup, String> {
-        let read = |path: &Path| std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()));
-        let password = read(password)?;
-        let password = password.strip_suffix(b"\n").unwrap_or(&password);
-        Ok(Backup { pkcs12: read(backup)?, password: Secret::from(password) })
+        Ok(Backup { pkcs12: read(backup)?, password: read_secret(password)? })
     }
 
     /// Begins with the authority of the backup.

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `GET`, `POST /scep` | SCEP (RFC 8894): AES and SHA-256 only |
 //! | `GET`, `POST /scep/legacy` | the same for clients that speak single DES and SHA-1, by named policy |
+//! | `POST /scep/challenge` | a challenge for who asks as Jamf Pro's webhook does |
 //! | `PUT /mdm` | check-in and command channel, told apart by Content-Type; identity from the Mdm-Signature header |
 //! | `GET /enroll` | an enrollment profile |
 //! | `/t/{tenant}/scep`, `/mdm`, `/enroll` | the same for other tenants than the default one |
@@ -41,9 +42,12 @@ use std::path::PathBuf;
 use clap::Parser;
 use mdm_core::push::RetryPolicy;
 use mdm_core::secret::Secret;
+use mdm_core::web::Endpoint;
 
+use authority::Registration;
 use host::{Config, Host};
 use push::apns::Apns;
+use tenant::{Account, ChallengePolicy, Service};
 
 /// The reference host of mdm-core.
 #[derive(Parser)]
@@ -54,9 +58,24 @@ struct Arguments {
     /// The folder that holds the database; it is made when it is not there.
     #[arg(long)]
     data: PathBuf,
-    /// The SCEP challenge that devices of the default tenant must know.
+    /// What first SCEP requests of the default tenant are held against.
+    #[arg(long, value_enum, default_value_t = ChallengeKind::Static)]
+    challenges: ChallengeKind,
+    /// The secret that all devices know, of the kind `static`.
     #[arg(long)]
-    challenge: String,
+    challenge: Option<String>,
+    /// The service of the kinds `webhook`, `intune`, `ndes` and `jamf`.
+    #[arg(long)]
+    challenge_url: Option<String>,
+    /// What that service knows this server as: a name, or the webhook's identifier.
+    #[arg(long, default_value = "")]
+    challenge_user: String,
+    /// The file that holds the password, token or webhook secret for that service.
+    #[arg(long)]
+    challenge_secret_file: Option<PathBuf>,
+    /// The authorities that the certificates of such services, and of SCEP servers behind this one, must come from, as PEM.
+    #[arg(long, default_value = "/etc/ssl/certs/ca-certificates.crt")]
+    trust: PathBuf,
     /// How devices reach this server; http:// and the listening address when absent.
     #[arg(long)]
     url: Option<String>,
@@ -75,12 +94,73 @@ struct Arguments {
     /// Mebibytes that the database may take; without a bound when absent.
     #[arg(long, default_value_t = 0)]
     max_database: u32,
+    /// With how many certificates a new authority answers SCEP.
+    #[arg(long, value_enum, default_value_t = Registration::Two)]
+    ra: Registration,
     /// A backup of the authority to begin a new database with.
     #[arg(long, requires = "restore_password_file")]
     restore: Option<PathBuf>,
     /// The file that holds the password of the backup.
     #[arg(long)]
     restore_password_file: Option<PathBuf>,
+}
+
+/// The kinds of challenges, by the names of `tenant::ChallengePolicy`.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum ChallengeKind {
+    /// Whoever asks gets a certificate.
+    None,
+    /// One secret for everybody.
+    Static,
+    /// Good for one certificate: in each profile another, and those that `/admin` issues.
+    OneTime,
+    /// Good for one name and a day: in each profile another, and those that `/admin` issues.
+    Bound,
+    /// A service decides that speaks the webhooks of Smallstep.
+    Webhook,
+    /// Intune decides.
+    Intune,
+    /// The admin page of NDES makes those of profiles.
+    Ndes,
+    /// A service that answers Jamf Pro's webhook makes those of profiles.
+    Jamf,
+}
+
+impl Arguments {
+    fn challenge_policy(&self) -> Result<ChallengePolicy, String> {
+        let service = || {
+            let url = self.challenge_url.as_deref().ok_or("this kind of --challenges needs a service: --challenge-url")?;
+            let url = Endpoint::allowing_http(url).map_err(|error| format!("--challenge-url: {error}"))?;
+            let secret = match &self.challenge_secret_file {
+                Some(file) => lifecycle::read_secret(file)?,
+                None => Secret::default(),
+            };
+            Ok::<_, String>(Service { url, account: Account { user: self.challenge_user.clone(), secret } })
+        };
+        Ok(match self.challenges {
+            ChallengeKind::None => ChallengePolicy::None,
+            ChallengeKind::Static => {
+                let secret = self.challenge.as_deref().filter(|secret| !secret.is_empty());
+                let secret = secret.ok_or("--challenges static, the default, needs the secret: --challenge SECRET")?;
+                ChallengePolicy::Static { secret: Secret::from(secret) }
+            }
+            ChallengeKind::OneTime => ChallengePolicy::OneTime,
+            ChallengeKind::Bound => ChallengePolicy::Bound,
+            ChallengeKind::Webhook => ChallengePolicy::Webhook(service()?),
+            ChallengeKind::Intune => ChallengePolicy::Intune(service()?),
+            ChallengeKind::Ndes => ChallengePolicy::Ndes(service()?),
+            ChallengeKind::Jamf => ChallengePolicy::Jamf(service()?),
+        })
+    }
+
+    /// None where the system keeps no such file: services over TLS are not reached then.
+    fn roots(&self) -> Result<Vec<reqwest::Certificate>, String> {
+        match std::fs::read(&self.trust) {
+            Ok(pem) => reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| format!("--trust: {error}")),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(format!("--trust {}: {error}", self.trust.display())),
+        }
+    }
 }
 
 /// Decisions that are made at once. Each blocks its thread until it is on the disk, and those that come together share one commit.
@@ -113,10 +193,12 @@ async fn run(arguments: Arguments) -> Result<(), String> {
     let mut retry = RetryPolicy::default();
     (retry.server_error, retry.too_many) = (arguments.push_retry, arguments.push_retry);
     let config = Config {
-        challenge: Secret::from(arguments.challenge),
+        challenge: arguments.challenge_policy()?,
+        roots: arguments.roots()?,
         url: arguments.url.unwrap_or_else(|| format!("http://{}", arguments.listen)),
         retry,
         max_mib: arguments.max_database,
+        registration: arguments.ra,
         restore: match (arguments.restore, arguments.restore_password_file) {
             (Some(backup), Some(password)) => Some(lifecycle::Backup::read(&backup, &password)?),
             _ => None,

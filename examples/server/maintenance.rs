@@ -9,6 +9,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::failure::Failure;
 use crate::host::{Host, now};
 use crate::push::{self, waking};
+use crate::scep::judge;
 use crate::{lifecycle, tenant};
 
 /// How often devices are looked for that are owed a push.
@@ -27,6 +28,7 @@ pub async fn run(host: Arc<Host>) {
         let host = host.clone();
         let done = tokio::task::spawn_blocking(move || {
             report("sweep", waking::sweep(&host));
+            report("challenge services", judge::tell(&host));
             if round % SWEEPS_PER_ROUND == 0 {
                 report("authority", lifecycle::look_after(&host));
                 report("push certificates", notices(&host));

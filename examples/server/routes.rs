@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{FromRequestParts, Path, RawPathParams, RawQuery, State};
+use axum::extract::{FromRequestParts, Path, Query, RawPathParams, RawQuery, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware;
@@ -40,6 +40,7 @@ fn devices() -> Router<Arc<Host>> {
     Router::new()
         .route("/scep", get(scep_get).post(scep_post))
         .route("/scep/legacy", get(scep_legacy_get).post(scep_legacy_post))
+        .route("/scep/challenge", post(scep_challenge))
         .route("/mdm", put(mdm_put))
         .route("/enroll", get(enroll))
 }
@@ -98,8 +99,17 @@ async fn mdm_put(State(host): State<Arc<Host>>, At(tenant): At, headers: HeaderM
     blocking(host, move |host| mdm::put(host, &tenant, &content_type, &signature, &body)).await
 }
 
-async fn enroll(State(host): State<Arc<Host>>, At(tenant): At) -> Answer {
-    blocking(host, move |host| mdm::profile::enroll(host, &tenant)).await
+async fn scep_challenge(State(host): State<Arc<Host>>, At(tenant): At, headers: HeaderMap, body: Bytes) -> Answer {
+    blocking(host, move |host| scep::source::answer(host, &tenant, headers, &body)).await
+}
+
+#[derive(serde::Deserialize)]
+struct For {
+    name: Option<String>,
+}
+
+async fn enroll(State(host): State<Arc<Host>>, At(tenant): At, Query(wanted): Query<For>) -> Answer {
+    blocking(host, move |host| mdm::profile::enroll(host, &tenant, wanted.name)).await
 }
 
 async fn ca_pem(State(host): State<Arc<Host>>) -> Answer {

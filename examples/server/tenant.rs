@@ -3,6 +3,7 @@
 use mdm_core::id::{Revision, TenantId};
 use mdm_core::secret::Secret;
 use mdm_core::time::Timestamp;
+use mdm_core::web::{Credentials, Endpoint};
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
@@ -28,17 +29,13 @@ pub struct Tenant {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct ScepSettings {
-    /// The challenge that everybody knows; none when empty. The default tenant's is on the command line.
-    #[serde(with = "as_text")]
-    pub challenge: Secret,
-    /// A service that is asked about challenges which are none of this server's.
-    pub webhook: Option<String>,
-    /// Whoever asks gets a certificate.
-    pub anybody: bool,
+    /// What first requests are held against; the default tenant's is on the command line unless it is set here, and others' are
+    /// one-time challenges.
+    pub challenge: Option<ChallengePolicy>,
+    /// Who may ask for challenges as Jamf Pro's webhook does, and with what.
+    pub asked_by: Option<Account>,
     /// An operator looks at each first request.
     pub approval: Approval,
-    /// What stands in enrollment profiles.
-    pub profile: ProfileChallenge,
     /// Replies that carry nothing carry an empty content all the same. RFC 8894 leaves it out; certmonger cannot verify a reply
     /// without.
     pub empty_content: bool,
@@ -57,15 +54,79 @@ pub enum Approval {
     Manual,
 }
 
-/// The challenge in an enrollment profile.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ProfileChallenge {
-    /// The one that everybody knows.
-    #[default]
-    Fixed,
-    /// A new one in each profile, good for one certificate.
+/// What first requests are held against. Challenges that an operator has issued, one-time or bound, are good besides.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum ChallengePolicy {
+    /// Whoever asks gets a certificate.
+    None,
+    /// One secret for everybody.
+    Static {
+        /// The secret.
+        #[serde(with = "as_text")]
+        secret: Secret,
+    },
+    /// A new challenge in each profile, good for one certificate.
     OneTime,
+    /// A challenge in each profile that is good for one common name and some time.
+    Bound,
+    /// A service decides that is asked as step-ca asks its webhooks, and told what became of the request. `user` is the webhook's
+    /// identifier, `secret` its secret in Base64.
+    Webhook(Service),
+    /// Intune decides, and is told what became of the request. `secret` is a token for its service.
+    Intune(Service),
+    /// The admin page of NDES makes the challenges of profiles.
+    Ndes(Service),
+    /// A service makes the challenges of profiles that is asked as Jamf Pro's webhook asks.
+    Jamf(Service),
+}
+
+/// Another program's service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Service {
+    /// Where it is.
+    pub url: Endpoint,
+    /// What it knows this server by.
+    #[serde(flatten)]
+    pub account: Account,
+}
+
+/// A name and a secret; the secret alone when the name is empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Account {
+    /// The name.
+    pub user: String,
+    /// The secret.
+    #[serde(with = "as_text")]
+    pub secret: Secret,
+}
+
+impl Account {
+    /// As HTTP shows it.
+    pub fn credentials(&self) -> Credentials {
+        if self.user.is_empty() {
+            Credentials::bearer(self.secret.clone())
+        } else {
+            Credentials::basic(self.user.as_str(), self.secret.clone())
+        }
+    }
+}
+
+impl ChallengePolicy {
+    /// Its name, which tells no secret.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            ChallengePolicy::None => "none",
+            ChallengePolicy::Static { .. } => "static",
+            ChallengePolicy::OneTime => "one-time",
+            ChallengePolicy::Bound => "bound",
+            ChallengePolicy::Webhook(_) => "webhook",
+            ChallengePolicy::Intune(_) => "intune",
+            ChallengePolicy::Ndes(_) => "ndes",
+            ChallengePolicy::Jamf(_) => "jamf",
+        }
+    }
 }
 
 /// A SCEP server that issues in place of this one.
@@ -110,6 +171,12 @@ impl Tenant {
         let moved = scep.upstream != self.scep.upstream;
         let issuer_since = if moved { Some(now) } else { self.issuer_since };
         Tenant { id: self.id.clone(), scep, issuer_since, revision: self.revision.next() }
+    }
+
+    /// What its first requests are held against. `default` is the default tenant's.
+    pub fn challenge<'a>(&'a self, default: &'a ChallengePolicy) -> &'a ChallengePolicy {
+        let otherwise = if self.id.as_str() == DEFAULT { default } else { &ChallengePolicy::OneTime };
+        self.scep.challenge.as_ref().unwrap_or(otherwise)
     }
 
     /// Where its paths begin: nowhere for the default tenant.

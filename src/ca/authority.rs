@@ -179,6 +179,9 @@ pub enum AuthorityEventKind {
         generation: GenerationId,
         /// The authority's certificate first, then those across the keys, then those of its services.
         planned: Vec<Planned>,
+        /// Whether they wait, once they are signed, until the host takes them into use.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        ahead: bool,
     },
     /// All certificates of the renewal are signed, and in use.
     #[serde(rename = "renewal-completed")]
@@ -380,7 +383,7 @@ impl Authority {
         }
     }
 
-    fn renewal_completed(self, generation: GenerationId, at: Timestamp) -> Change<Self> {
+    pub(super) fn renewal_completed(self, generation: GenerationId, at: Timestamp) -> Change<Self> {
         let mut completed = self.then(AuthorityEventKind::RenewalCompleted { generation }, at, Vec::new());
         if let Ok(active) = completed.record.active() {
             let not_after = active.certificate.validity().not_after;
@@ -425,9 +428,9 @@ impl Authority {
             AuthorityEventKind::Installed { generation } => generation.id == self.next_generation() && self.renewal.is_none(),
             AuthorityEventKind::RenewalStarted { .. } => self.renewal.is_none() && !self.is_signing(),
             AuthorityEventKind::RenewalCompleted { generation } => {
-                self.renewal == Some(RenewalState::Running(*generation)) && !self.is_signing()
+                self.renewing() == Some(*generation) && self.planned_for(*generation).next().is_none()
             }
-            AuthorityEventKind::RenewalFailed { generation } => self.renewal == Some(RenewalState::Running(*generation)),
+            AuthorityEventKind::RenewalFailed { generation } => self.renewing() == Some(*generation),
             AuthorityEventKind::RenewalAcknowledged => matches!(self.renewal, Some(RenewalState::Failed(_))),
             AuthorityEventKind::CrlPlanned { .. }
             | AuthorityEventKind::Configured { .. }
@@ -454,9 +457,9 @@ impl Authority {
             AuthorityEventKind::Signed { role, certificate } => {
                 if let Some(at) = self.planned_at(*role, certificate) {
                     let staged = Staged::new(self.planned.remove(at), certificate.clone());
-                    match self.renewal {
-                        Some(_) => self.staged.push(staged),
-                        None => self.place(staged),
+                    match self.renewing() {
+                        Some(generation) if staged.is_for(generation) => self.staged.push(staged),
+                        _ => self.place(staged),
                     }
                 }
             }
@@ -466,8 +469,9 @@ impl Authority {
                 self.generations.push(generation.clone());
             }
             AuthorityEventKind::ServicePlanned { planned } => self.planned.push(planned.clone()),
-            AuthorityEventKind::RenewalStarted { generation, planned } => {
-                self.renewal = Some(RenewalState::Running(*generation));
+            AuthorityEventKind::RenewalStarted { generation, planned, ahead } => {
+                let state = if *ahead { RenewalState::Ahead } else { RenewalState::Running };
+                self.renewal = Some(state(*generation));
                 self.last_generation = self.last_generation.max(*generation);
                 self.planned.clone_from(planned);
             }
@@ -477,7 +481,7 @@ impl Authority {
             }
             AuthorityEventKind::RenewalFailed { generation } => {
                 self.renewal = Some(RenewalState::Failed(*generation));
-                self.planned.clear();
+                self.planned.retain(|planned| !planned.is_for(*generation));
                 self.staged.clear();
             }
             AuthorityEventKind::RenewalAcknowledged => self.renewal = None,
@@ -530,6 +534,24 @@ impl Authority {
         self.generations.iter().rev().find(|generation| generation.key == *key)
     }
 
+    /// The generation that is being made.
+    pub(super) const fn renewing(&self) -> Option<GenerationId> {
+        match self.renewal {
+            Some(RenewalState::Running(generation) | RenewalState::Ahead(generation)) => Some(generation),
+            Some(RenewalState::Failed(_)) | None => None,
+        }
+    }
+
+    /// What of a generation is not signed yet.
+    pub(super) fn planned_for(&self, generation: GenerationId) -> impl Iterator<Item = &Planned> {
+        self.planned.iter().filter(move |planned| planned.is_for(generation))
+    }
+
+    /// What of a renewal is signed.
+    pub(super) fn staged(&self) -> &[Staged] {
+        &self.staged
+    }
+
     pub(super) fn crls(&self) -> &[CrlState] {
         &self.crls
     }
@@ -553,9 +575,11 @@ impl Authority {
         !self.planned.is_empty()
     }
 
-    /// Whether a key is one of the authority's own: of a generation or of a service.
+    /// Whether a key is one of the authority's own: of a generation or of a service, in use or waiting.
     pub(super) fn owns(&self, key: &KeyId) -> bool {
-        self.generations.iter().any(|generation| generation.key == *key) || self.services.iter().any(|own| own.key == *key)
+        self.generations.iter().any(|generation| generation.key == *key)
+            || self.services.iter().any(|own| own.key == *key)
+            || self.staged.iter().any(|staged| staged.key == *key)
     }
 
     /// Whether the operator was told so before.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::authority::AuthorityEventKind;
 use super::crl::number_at;
-use super::{Authority, AuthorityEvent, Effect, Error, Generation, KeyId, RenewalState, Service};
+use super::{Authority, AuthorityEvent, Effect, Error, Generation, KeyId, Service};
 use crate::crypto::{Provider, SigningKey as _};
 use crate::id::Revision;
 use crate::keystore::{self, Entry, KeyStore, Policy, Protection};
@@ -44,6 +44,8 @@ impl Service {
     const fn alias(self) -> &'static str {
         match self {
             Service::Scep => "scep",
+            Service::ScepSigning => "scep-signing",
+            Service::ScepEncryption => "scep-encryption",
             Service::Ocsp => "ocsp",
             Service::ProfileSigning => "profile-signing",
         }
@@ -89,7 +91,8 @@ impl Authority {
         provider: &Provider,
     ) -> Result<Vec<u8>, Error> {
         self.active()?;
-        if let Some(RenewalState::Running(id)) = self.renewal() {
+        // What waits has keys of its own, which are not in use yet.
+        if let Some(id) = self.renewing() {
             return Err(Error::RenewalRunning(id));
         }
         if self.is_signing() {

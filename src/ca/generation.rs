@@ -109,6 +109,18 @@ pub enum Role {
     Service(Service),
 }
 
+impl Role {
+    /// Whether a certificate with this role, signed by that generation, comes into use with a generation. The certificate of a service
+    /// may be renewed under the one in use while another waits.
+    fn is_for(self, generation: GenerationId, signer: GenerationId) -> bool {
+        match self {
+            Role::Authority(id) => id == generation,
+            Role::Cross { subject, issuer } => subject == generation || issuer == generation,
+            Role::Service(_) => signer == generation,
+        }
+    }
+}
+
 /// A service that the authority runs under a key of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -116,6 +128,13 @@ pub enum Service {
     /// The server's side of SCEP: devices encrypt their requests to this key, and it signs the answers.
     #[serde(rename = "scep")]
     Scep,
+    /// The half of it that signs the answers, where [`Service::ScepEncryption`] is the other: there are clients that encrypt to a
+    /// certificate only when it can do nothing else.
+    #[serde(rename = "scep-signing")]
+    ScepSigning,
+    /// The half of it that devices encrypt their requests to.
+    #[serde(rename = "scep-encryption")]
+    ScepEncryption,
     /// Answers about revocation.
     #[serde(rename = "ocsp")]
     Ocsp,
@@ -128,6 +147,8 @@ impl Service {
     pub(super) fn profile(self) -> Profile {
         match self {
             Service::Scep => Profile::scep(),
+            Service::ScepSigning => Profile::scep_signing(),
+            Service::ScepEncryption => Profile::scep_encryption(),
             Service::Ocsp => Profile::ocsp_responder(),
             Service::ProfileSigning => Profile::profile_signing(),
         }
@@ -137,6 +158,8 @@ impl Service {
     const fn title(self) -> &'static str {
         match self {
             Service::Scep => "SCEP Registration Authority",
+            Service::ScepSigning => "SCEP Registration Authority, Signing",
+            Service::ScepEncryption => "SCEP Registration Authority, Encryption",
             Service::Ocsp => "OCSP Responder",
             Service::ProfileSigning => "Profile Signing",
         }
@@ -212,6 +235,11 @@ impl Planned {
     pub fn tbs(&self) -> &[u8] {
         &self.tbs.0
     }
+
+    /// Whether it comes into use with this generation.
+    pub(super) fn is_for(&self, generation: GenerationId) -> bool {
+        self.role.is_for(generation, self.issuer)
+    }
 }
 
 /// One of the authority's own certificates, signed and not yet in use.
@@ -228,5 +256,10 @@ impl Staged {
     pub(super) fn new(planned: Planned, certificate: Certificate) -> Self {
         let Planned { role, key, issuer, algorithm, .. } = planned;
         Staged { role, key, issuer, algorithm, certificate }
+    }
+
+    /// Whether it comes into use with this generation.
+    pub(super) fn is_for(&self, generation: GenerationId) -> bool {
+        self.role.is_for(generation, self.issuer)
     }
 }

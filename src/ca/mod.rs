@@ -112,7 +112,7 @@ pub use issuance::{IssuanceRequest, RequestKey, Reserved};
 pub use notice::{Attention, Notice, NoticeKind, NoticeSubject};
 pub use ocsp::Responder;
 pub use profile::{AlternativeNamesPolicy, KeyPolicy, PastIssuer, Profile, SubjectPolicy};
-pub use renewal::{Renewal, RenewalDue, RenewalPolicy, RenewalState};
+pub use renewal::{Next, Renewal, RenewalDue, RenewalPolicy, RenewalState};
 pub use request::{RequestEvent, RequestEventKind, RequestRecord, RequestState, Submission};
 pub use revocation::{Move, Revocation};
 pub use scope::{CrlParts, CrlScope};

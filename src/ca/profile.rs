@@ -128,8 +128,21 @@ impl Profile {
     /// The server's side of SCEP, for [`Authority::create`](super::Authority::create): RSA, signatures and key encipherment, as
     /// long as the authority.
     pub fn scep() -> Self {
-        let usage = KeyUsage::DIGITAL_SIGNATURE | KeyUsage::KEY_ENCIPHERMENT;
-        let mut profile = Self::named("scep", 3653, usage, &[]);
+        Self::registration_authority("scep", KeyUsage::DIGITAL_SIGNATURE | KeyUsage::KEY_ENCIPHERMENT)
+    }
+
+    /// The half of the server's side of SCEP that signs: RSA, signatures alone.
+    pub fn scep_signing() -> Self {
+        Self::registration_authority("scep-signing", KeyUsage::DIGITAL_SIGNATURE)
+    }
+
+    /// The half of the server's side of SCEP that devices encrypt to: RSA, key encipherment alone.
+    pub fn scep_encryption() -> Self {
+        Self::registration_authority("scep-encryption", KeyUsage::KEY_ENCIPHERMENT)
+    }
+
+    fn registration_authority(name: &str, usage: KeyUsage) -> Self {
+        let mut profile = Self::named(name, 3653, usage, &[]);
         profile.keys.elliptic = false;
         profile
     }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::authority::AuthorityEventKind;
 use super::creation::{BACKDATE_SECONDS, Issuer, LIFETIME_DAYS};
+use super::generation::Staged;
 use super::{
     Authority, CertificateRecord, Effect, Error, Generation, GenerationId, KeyId, KeyPolicy, Notice, NoticeKind, NoticeSubject,
     Planned, Refusal, Role, Service, ServiceCertificate, State,
@@ -37,11 +38,14 @@ pub struct Renewal {
     pub lifetime_days: u32,
     /// New keys for services; a service that is not named keeps its own.
     pub service_keys: Vec<(Service, PublicKey)>,
+    /// Whether the new certificates wait when they are signed ([`Authority::next`]), so that clients can learn them before they are
+    /// needed, until [`Authority::succeed`] takes them into use.
+    pub ahead: bool,
 }
 
 impl Default for Renewal {
     fn default() -> Self {
-        Renewal { key: None, lifetime_days: LIFETIME_DAYS, service_keys: Vec::new() }
+        Renewal { key: None, lifetime_days: LIFETIME_DAYS, service_keys: Vec::new(), ahead: false }
     }
 }
 
@@ -50,9 +54,13 @@ impl Default for Renewal {
 /// ```text
 ///          renew                all signed
 ///   None ─────────► Running ─────────────────► None, the new generation in use
-///    ▲                 │ renewal_failed
-///    │ acknowledge     ▼
-///    └────────────── Failed: another renewal is refused
+///    │ ▲               │ renewal_failed            ▲
+///    │ │ acknowledge   ▼                           │
+///    │ └──────────── Failed: another is refused    │ succeed
+///    │                 ▲                           │
+///    │                 │ renewal_failed            │
+///    └──────────────► Ahead ───────────────────────┘
+///      renew, ahead     all signed: Authority::next
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -60,6 +68,9 @@ pub enum RenewalState {
     /// Certificates of this generation are being signed.
     #[serde(rename = "running")]
     Running(GenerationId),
+    /// Certificates of this generation are being signed, or are, and come into use when the host says so.
+    #[serde(rename = "ahead")]
+    Ahead(GenerationId),
     /// This generation did not come into use, and no operator has said why.
     #[serde(rename = "failed")]
     Failed(GenerationId),
@@ -94,6 +105,31 @@ pub enum RenewalDue {
     Expiring,
 }
 
+/// The generation after the one in use, and what comes into use with it.
+#[derive(Clone, Copy, Debug)]
+pub struct Next<'a> {
+    id: GenerationId,
+    certificate: &'a Certificate,
+    staged: &'a [Staged],
+}
+
+impl<'a> Next<'a> {
+    /// Its number.
+    pub const fn id(&self) -> GenerationId {
+        self.id
+    }
+
+    /// The authority's certificate.
+    pub const fn certificate(&self) -> &'a Certificate {
+        self.certificate
+    }
+
+    /// The certificate of a service.
+    pub fn service(&self, service: Service) -> Option<&'a Certificate> {
+        self.staged.iter().find(|staged| staged.role == Role::Service(service)).map(|staged| &staged.certificate)
+    }
+}
+
 impl Authority {
     /// Decides to renew the authority: its new certificate, those across the keys and those of all services are fixed in one
     /// decision, to be stored before they are signed one after the other with [`Authority::to_be_signed`]. With the last signature
@@ -108,7 +144,7 @@ impl Authority {
     /// nobody should trust; [`Error::ClockBackwards`]; [`Error::SignatureOutstanding`].
     pub fn renew(&self, renewal: &Renewal, now: Timestamp, provider: &Provider) -> Result<Change<Self>, Error> {
         match self.renewal() {
-            Some(RenewalState::Running(id)) => return Err(Error::RenewalRunning(id)),
+            Some(RenewalState::Running(id) | RenewalState::Ahead(id)) => return Err(Error::RenewalRunning(id)),
             Some(RenewalState::Failed(id)) => return Err(Error::RenewalLocked(id)),
             None => {}
         }
@@ -124,7 +160,33 @@ impl Authority {
         }
         let planned = self.plan_renewal(renewal, active, at, provider)?;
         let generation = self.next_generation();
-        Ok(self.clone().then(AuthorityEventKind::RenewalStarted { generation, planned }, at, vec![Effect::SignAuthority]))
+        let started = AuthorityEventKind::RenewalStarted { generation, planned, ahead: renewal.ahead };
+        Ok(self.clone().then(started, at, vec![Effect::SignAuthority]))
+    }
+
+    /// The certificate that this authority will issue with, and those of its services under it, when they were made
+    /// [ahead](Renewal::ahead) and all are signed. What a SCEP server answers to GetNextCACert (RFC 8894 section 4.7), and with it offers.
+    pub fn next(&self) -> Option<Next<'_>> {
+        let Some(RenewalState::Ahead(id)) = self.renewal() else { return None };
+        if self.planned_for(id).next().is_some() {
+            return None;
+        }
+        let certificate =
+            self.staged().iter().find(|staged| staged.role == Role::Authority(id)).map(|staged| &staged.certificate)?;
+        Some(Next { id, certificate, staged: self.staged() })
+    }
+
+    /// Takes the certificates into use that were made [ahead](Renewal::ahead): from here on the authority issues with the new one.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] when there are none, [`Error::SignatureOutstanding`] when not all are signed, [`Error::ClockBackwards`].
+    pub fn succeed(&self, now: Timestamp) -> Result<Change<Self>, Error> {
+        let at = self.check_clock(now)?;
+        match (self.renewal(), self.next()) {
+            (Some(RenewalState::Ahead(_)), Some(next)) => Ok(self.clone().renewal_completed(next.id, at)),
+            (Some(RenewalState::Ahead(_)), None) => Err(Error::SignatureOutstanding),
+            _ => Err(Error::Misuse("no certificate was made ahead")),
+        }
     }
 
     fn plan_renewal(
@@ -179,7 +241,7 @@ impl Authority {
     /// [`Error::ClockBackwards`].
     pub fn install(&self, certificate: Certificate, now: Timestamp, provider: &Provider) -> Result<Change<Self>, Error> {
         let at = self.check_clock(now)?;
-        if let Some(RenewalState::Running(id)) = self.renewal() {
+        if let Some(id) = self.renewing() {
             return Err(Error::RenewalRunning(id));
         }
         if certificate.subject() != self.active()?.certificate.subject() {
@@ -195,9 +257,7 @@ impl Authority {
     /// # Errors
     /// [`Error::Misuse`] when no renewal is under way.
     pub fn renewal_failed(&self, now: Timestamp) -> Result<Change<Self>, Error> {
-        let Some(RenewalState::Running(generation)) = self.renewal() else {
-            return Err(Error::Misuse("no renewal is under way"));
-        };
+        let generation = self.renewing().ok_or(Error::Misuse("no renewal is under way"))?;
         let not_after = self.active()?.certificate.validity().not_after;
         let notice = Notice { about: NoticeSubject::Generation(generation), kind: NoticeKind::RenewalFailed, not_after };
         let at = now.max(self.latest());

@@ -74,7 +74,7 @@ pub use ca_certificates::{CaCertificates, Warning};
 pub use capability::{Algorithms, Capabilities, Capability};
 pub use challenge::{
     Awaiting, BoundChallenge, Challenge, ChallengeError, ChallengeKey, Decision, Issuance, Notification, OneTimeChallenge,
-    Question, Verdict, intune, jamf, ndes, smallstep,
+    OneTimeChallengeEvent, OneTimeChallengeEventKind, Question, Verdict, intune, jamf, ndes, smallstep,
 };
 pub use error::Error;
 pub use message::{FailInfo, MessageType, Nonce, PkiStatus, TransactionId};

@@ -377,3 +377,61 @@ fn a_renewal_replays_and_goes_on_after_a_stop_at_every_signature() {
     let across = after.cross_certificates().iter().map(|cross| &cross.certificate);
     assert!(signed.into_iter().chain(across).all(|certificate| planned.contains(&certificate.tbs().to_vec())));
 }
+
+#[test]
+fn a_renewal_ahead_waits_until_the_host_takes_it_into_use() {
+    let before = with_service();
+    let new_key = key();
+    let ahead = Renewal { key: Some(new_key.public_key().clone()), ahead: true, ..Renewal::default() };
+    let started = renew(&before, &ahead, noon()).unwrap();
+    assert_eq!(started.record.renewal(), Some(RenewalState::Ahead(second())));
+    assert!(started.record.next().is_none(), "nothing is announced that is not signed");
+    assert_eq!(started.record.succeed(noon()).unwrap_err(), Error::SignatureOutstanding);
+
+    let waiting = sign_all(started.record, &[&CA_KEY, &new_key]);
+    let next = waiting.next().unwrap();
+    assert_eq!((next.id(), next.certificate().public_key()), (second(), new_key.public_key()));
+    assert!(verifies(next.service(Service::ProfileSigning).unwrap(), next.certificate()));
+    assert_eq!(next.service(Service::Ocsp), None);
+    assert_eq!(waiting.certificate().unwrap(), before.certificate().unwrap(), "the old one is in use");
+    assert_eq!(waiting.service(Service::ProfileSigning), before.service(Service::ProfileSigning));
+    assert!(verifies(issued(&waiting).certificate().unwrap(), before.certificate().unwrap()));
+    assert_eq!(renew(&waiting, &Renewal::default(), noon()).unwrap_err(), Error::RenewalRunning(second()));
+
+    // A service is renewed under the old one meanwhile, and is in use at once.
+    let service = waiting.renew_service(Service::ProfileSigning, None, noon(), &provider()).unwrap();
+    let renewed = sign_all(service.record, &[&CA_KEY]);
+    assert_ne!(renewed.service(Service::ProfileSigning), before.service(Service::ProfileSigning));
+    assert!(verifies(renewed.service(Service::ProfileSigning).unwrap(), before.certificate().unwrap()));
+    assert_eq!(renewed.next().unwrap().certificate(), next.certificate());
+
+    let stored: Authority = serde_json::from_str(&serde_json::to_string(&renewed).unwrap()).unwrap();
+    let succeeded = stored.succeed(noon().plus_days(30)).unwrap();
+    assert_eq!(succeeded.events.len(), 1);
+    let after = &succeeded.record;
+    assert_eq!(after.certificate().unwrap(), next.certificate());
+    assert_eq!(after.service(Service::ProfileSigning), next.service(Service::ProfileSigning));
+    assert_eq!((after.renewal(), after.next().is_none(), after.cross_certificates().len()), (None, true, 2));
+    assert!(matches!(
+        &succeeded.effects[..],
+        [Effect::RefreshCrl { .. }, Effect::Notify(Notice { kind: NoticeKind::Renewed, .. })]
+    ));
+    let mut replayed = renewed;
+    replayed.apply(&succeeded.events[0]).unwrap();
+    assert_eq!(replayed, *after);
+    assert!(matches!(after.succeed(noon().plus_days(30)).unwrap_err(), Error::Misuse(_)));
+}
+
+#[test]
+fn a_renewal_ahead_can_be_given_up() {
+    let before = with_service();
+    let started = renew(&before, &Renewal { ahead: true, ..Renewal::default() }, noon()).unwrap();
+    let waiting = sign_all(started.record, &[&CA_KEY]);
+    let given_up = waiting.renewal_failed(noon()).unwrap().record;
+    assert_eq!(given_up.renewal(), Some(RenewalState::Failed(second())));
+    assert!(given_up.next().is_none());
+    assert_eq!(given_up.certificate().unwrap(), before.certificate().unwrap());
+    assert!(given_up.succeed(noon()).is_err());
+    let acknowledged = given_up.acknowledge_renewal(noon()).unwrap().record;
+    renew(&acknowledged, &Renewal::default(), noon()).unwrap();
+}

@@ -101,28 +101,8 @@ if scep_legacy "$work/b2" "$bound" "not me" && [ -s "$work/b2/cert.pem" ]; then 
 scep_legacy "$work/b" "$bound" "for me" || { cat "$work/b/log"; fail "a bound challenge was refused"; }
 ok "a one-time challenge is good once, a bound one for its name"
 
-# A webhook decides about challenges that are none of the server's.
-cat >"$work/webhook.py" <<'PY'
-import base64, http.server, json, sys
-class Webhook(http.server.BaseHTTPRequestHandler):
-    def do_POST(self):
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        request = base64.b64decode(asked["x509CertificateRequest"]["raw"])
-        answer = json.dumps({"allow": asked["scepChallenge"] == "ask the webhook" and b"asked for" in request and asked["provisionerName"] == "hooked"}).encode()
-        self.send_response(200); self.send_header("Content-Length", str(len(answer))); self.end_headers(); self.wfile.write(answer)
-http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Webhook).serve_forever()
-PY
-python3 "$work/webhook.py" $((port + 1)) 2>/dev/null &
-others+=($!)
-sleep 1
-admin -X POST "$url/admin/tenants" -d "{\"tenant\":\"hooked\",\"scep\":{\"webhook\":\"http://127.0.0.1:$((port + 1))/\"}}" >/dev/null
-mkdir "$work/h" "$work/h2"
-scep_legacy "$work/h" "ask the webhook" "asked for" /t/hooked/scep/legacy || { cat "$work/h/log"; fail "what the webhook accepts was refused"; }
-if scep_legacy "$work/h2" "something else" "asked for" /t/hooked/scep/legacy && [ -s "$work/h2/cert.pem" ]; then fail "what the webhook refuses was accepted"; fi
-ok "a webhook accepts one challenge and refuses another"
-
 # Held for an operator: scepclient sends its request again until it is decided.
-admin -X POST "$url/admin/tenants" -d '{"tenant":"held","scep":{"challenge":"by hand","approval":"manual","emptyContent":true}}' >/dev/null
+admin -X POST "$url/admin/tenants" -d '{"tenant":"held","scep":{"challenge":{"kind":"static","secret":"by hand"},"approval":"manual","emptyContent":true}}' >/dev/null
 held() { admin "$url/admin/held" | python3 -c 'import json,sys; print([h["id"] for h in json.load(sys.stdin) if h["subject"].startswith(sys.argv[1]) and h["state"]=="Pending"][0])' "$1" 2>/dev/null; }
 wait_held() { for _ in $(seq 100); do held "$1" >/dev/null && break; sleep 0.1; done; held "$1" || fail "no request of $1 waits"; }
 mkdir "$work/p" "$work/d"
@@ -144,7 +124,7 @@ behind=http://127.0.0.1:$((port + 2))
 for _ in $(seq 100); do curl -fsS "$behind/ca.pem" -o "$work/behind.pem" 2>/dev/null && break; sleep 0.1; done
 fingerprint=$(openssl x509 -in "$work/behind.pem" -noout -fingerprint -sha256 | cut -d= -f2)
 admin -X POST "$url/admin/tenants" -d "{\"tenant\":\"passing\",\"scep\":{\"upstream\":{\"url\":\"$behind/scep/legacy\",\"passThrough\":true}}}" >/dev/null
-admin -X POST "$url/admin/tenants" -d "{\"tenant\":\"asking\",\"scep\":{\"challenge\":\"behind\",\"upstream\":{\"url\":\"$behind/scep\",\"fingerprint\":\"$fingerprint\"}}}" >/dev/null
+admin -X POST "$url/admin/tenants" -d "{\"tenant\":\"asking\",\"scep\":{\"challenge\":{\"kind\":\"static\",\"secret\":\"behind\"},\"upstream\":{\"url\":\"$behind/scep\",\"fingerprint\":\"$fingerprint\"}}}" >/dev/null
 mkdir "$work/x" "$work/y" "$work/z"
 scep_legacy "$work/x" "behind" "passed on" /t/passing/scep || { cat "$work/x/log"; fail "scepclient did not enrol through the proxy that passes on"; }
 scep_legacy "$work/y" "behind" "asked for" /t/asking/scep/legacy || { cat "$work/y/log" "$work/behind.log"; fail "scepclient did not enrol through the proxy that asks"; }

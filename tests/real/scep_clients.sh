@@ -3,7 +3,9 @@
 #
 #   the example `enroll` (this crate's client role) at micromdm's scepserver: what it needs is named with --peer, and not given unasked
 #   the example `enroll` at the example server: POST, GET, a wrong fingerprint; hostile bytes
-#   the example `enroll`, and PyScep (a client from PyPI) where Python has it, at the example `kms_signer`: an RA that signs, one that decrypts
+#   scepclient at the example server as a proxy before micromdm's scepserver: passing on, and asking in its own name
+#   the example `enroll` at the example `kms_signer`: keys in another process
+#   PyScep (a client from PyPI), where Python has it, at `kms_signer` and at the example server: an RA that signs, one that decrypts
 #
 # scepserver 2.1.0 listens on every interface; the script runs in a network namespace of its own, where that is the loopback alone.
 #
@@ -100,6 +102,28 @@ if "$examples/enroll" --url "$url" --fingerprint "$(printf '%064d' 0)" --challen
 grep -q "fingerprint" "$work/other.log" || { cat "$work/other.log"; fail "the refusal does not name the fingerprint"; }
 ok "a CA with another fingerprint is not spoken to"
 
+# --- a proxy before micromdm's server ------------------------------------------------------------------------------------------------
+token=$(sed -n 's/^admin token: //p' "$work/server.log" | head -n 1)
+admin() { curl -fsS -H "Authorization: Bearer $token" "$@"; }
+behind=http://127.0.0.1:8081/scep
+admin -X POST http://127.0.0.1:8082/admin/tenants -d "{\"tenant\":\"passing\",\"scep\":{\"upstream\":{\"url\":\"$behind\",\"passThrough\":true}}}" >/dev/null
+admin -X POST http://127.0.0.1:8082/admin/tenants -d "{\"tenant\":\"asking\",\"scep\":{\"challenge\":{\"kind\":\"static\",\"secret\":\"$challenge\"},
+  \"upstream\":{\"url\":\"$behind\",\"fingerprint\":\"$(sha256 "$work/depot/ca.pem")\",\"legacy\":true}}}" >/dev/null
+through() { # TENANT FOLDER CHALLENGE PATH
+  mkdir -p "$work/$2"
+  timeout 30 scepclient -private-key "$work/$2/key" -certificate "$work/$2/cert.pem" -server-url "http://127.0.0.1:8082/t/$1/$4" -challenge "$3" -cn "$2" >"$work/$2.log" 2>&1 &&
+    [ -s "$work/$2/cert.pem" ]
+}
+for tenant in passing asking; do
+  door=scep/legacy; [ $tenant = asking ] || door=scep
+  through $tenant "$tenant-1" "$challenge" $door || { cat "$work/$tenant-1.log"; fail "no certificate through the proxy ($tenant)"; }
+  openssl verify -CAfile "$work/depot/ca.pem" "$work/$tenant-1/cert.pem" >/dev/null || fail "the certificate is not of micromdm's server ($tenant)"
+  ! through $tenant "$tenant-2" "wrong" $door || fail "a wrong challenge got through the proxy ($tenant)"
+done
+[ "$(curl -sS -o /dev/null -w '%{http_code}' "http://127.0.0.1:8082/t/passing/scep?operation=GetNextCACert")" = 400 ] || fail "GetNextCACert was passed on"
+admin "http://127.0.0.1:8082/admin/certificates?tenant=asking" | grep -q "CN=asking-1" || fail "the proxy keeps no record of what it got"
+ok "two proxies before micromdm's server: one passes on byte for byte, one opens, decides, and asks in its own name"
+
 # --- hostile bytes: refused, and nothing piles up -----------------------------------------------------------------------------------
 head -c 262144 /dev/zero >"$work/zeros"
 tr '\0' 0 <"$work/zeros" >"$work/sequences"
@@ -146,12 +170,14 @@ ok "a wrong challenge is denied there: $(tail -n 1 "$work/wrong.log")"
 
 # --- PyScep -----------------------------------------------------------------------------------------------------------------------
 # Version 0.0.14 encrypts to an RA only when its certificate has basicConstraints and may do nothing but encipher keys, else to the CA: so it
-# enrols here, and not where one RA certificate does both. It signs over SHA-512 where that is offered.
+# does not enrol where one RA certificate does both. It signs over SHA-512 where that is offered.
 if ! "$python" -W ignore -c 'import scep.Client' 2>"$work/pyscep.log"; then
   echo "left out: PyScep does not import here: $(tail -n 1 "$work/pyscep.log")"
   exit 0
 fi
-"$python" -W ignore - "$url" "$challenge" "$work/p.pem" >"$work/pyscep.log" 2>&1 <<'PY' || { cat "$work/pyscep.log"; fail "PyScep did not enrol"; }
+pyscep() { # URL FOLDER: its certificate is FOLDER/p.pem
+  mkdir -p "$2"
+  "$python" -W ignore - "$1" "$challenge" "$2/p.pem" >"$work/pyscep.log" 2>&1 <<'PY' || { cat "$work/pyscep.log"; fail "PyScep did not enrol at $1"; }
 import sys
 from scep import Client
 
@@ -163,5 +189,10 @@ assert answer.status == Client.PKIStatus.SUCCESS, answer.fail_info
 with open(out, "wb") as file:
     file.write(answer.certificates[0].to_pem())
 PY
-openssl verify -x509_strict -CAfile "$work/kms-ca.pem" "$work/p.pem" >/dev/null || fail "OpenSSL does not believe PyScep's certificate"
-ok "PyScep enrolled: $(openssl x509 -in "$work/p.pem" -noout -subject -serial | tr '\n' ' ')"
+}
+pyscep http://127.0.0.1:8083/scep "$work/at-kms"
+openssl verify -x509_strict -CAfile "$work/kms-ca.pem" "$work/at-kms/p.pem" >/dev/null || fail "OpenSSL does not believe PyScep's certificate"
+ok "PyScep enrolled at kms_signer: $(openssl x509 -in "$work/at-kms/p.pem" -noout -subject -serial | tr '\n' ' ')"
+pyscep http://127.0.0.1:8082/scep "$work/at-server"
+openssl verify -x509_strict -CAfile "$work/ca.pem" "$work/at-server/p.pem" >/dev/null || fail "OpenSSL does not believe PyScep's certificate"
+ok "PyScep enrolled at the example server: $(openssl x509 -in "$work/at-server/p.pem" -noout -subject -serial | tr '\n' ' ')"

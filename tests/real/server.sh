@@ -116,6 +116,44 @@ curl -fsS "$url/crl/1" | openssl crl -inform DER -CAfile "$work/ca-1.pem" -noout
 curl -fsS "$url/crl" | openssl crl -inform DER -CAfile "$work/ca-3.pem" -noout 2>&1 | grep -q "verify OK" || fail "the list of the new key"
 ok "the authority is renewed with the same key and with a new one; each key answers for what it issued"
 
+# --- a certificate that is made ahead, and announced (RFC 8894 section 4.7) -----------------------------------------------------------------
+cp "$work/ca-3.pem" "$work/ca.pem"
+offers_next() { curl -fsS "$url/scep?operation=GetCACaps" | grep -qx GetNextCACert; }
+next_status() { curl -sS -o "$work/next.der" -D "$work/next.headers" -w '%{http_code}' "$url/scep?operation=GetNextCACert"; }
+! offers_next || fail "GetNextCACert is offered and there is no next certificate"
+[ "$(next_status)" = 404 ] || fail "GetNextCACert is answered and there is no next certificate"
+admin -X POST "$url/admin/authority/renew" -d '{"newKey":true,"ahead":true}' -o "$work/ahead.json"
+[ "$(json '(v["renewal"]["state"], v["next"]["generation"])' <"$work/ahead.json")" = "('Ahead', 4)" ] || { cat "$work/ahead.json"; fail "no next certificate"; }
+offers_next || fail "GetNextCACert is not offered"
+[ "$(next_status)" = 200 ] || fail "GetNextCACert is not answered"
+grep -qi '^content-type: application/x-x509-next-ca-cert' "$work/next.headers" || fail "the media type of GetNextCACert"
+openssl cms -verify -inform DER -in "$work/next.der" -CAfile "$work/ca.pem" -purpose any -out "$work/next-certificates.der" 2>"$work/cms.txt" || { cat "$work/cms.txt"; fail "OpenSSL does not believe the answer to GetNextCACert"; }
+openssl pkcs7 -inform DER -in "$work/next-certificates.der" -print_certs -out "$work/next.pem"
+awk -v out="$work/next-" '/BEGIN CERTIFICATE/ { n++ } n { print >(out n ".pem") }' "$work/next.pem"
+[ "$(grep -c BEGIN "$work/next.pem")" = 3 ] || fail "not a signing RA, an encryption RA and a CA"
+for n in 1 2; do openssl verify -x509_strict -CAfile "$work/next-3.pem" "$work/next-$n.pem" >/dev/null || fail "OpenSSL does not believe the next RA certificate $n"; done
+openssl x509 -in "$work/next-1.pem" -noout -ext keyUsage | grep -q "Digital Signature$" || fail "the first is not the RA that signs"
+openssl x509 -in "$work/next-2.pem" -noout -ext keyUsage | grep -q "Key Encipherment$" || fail "the second is not the RA that decrypts"
+kill -9 "$pid"; wait "$pid" 2>/dev/null || true
+start data
+cmp -s "$work/ca.pem" "$work/ca-3.pem" || fail "the next certificate is in use before its time"
+enrol before-the-next
+openssl verify -x509_strict -CAfile "$work/ca-3.pem" "$work/before-the-next/cert.pem" >/dev/null || fail "a certificate beside the next authority"
+admin -X POST "$url/admin/authority/succeed" -o "$work/succeeded.json"
+[ "$(json 'len(v["lookAt"])' <"$work/succeeded.json")" = 7 ] || fail "an operator is not told what to look at"
+curl -fsS "$url/ca.pem" -o "$work/ca-4.pem"
+[ "$(openssl x509 -in "$work/ca-4.pem" -noout -fingerprint)" = "$(openssl x509 -in "$work/next-3.pem" -noout -fingerprint)" ] || fail "another certificate than was announced is in use"
+! offers_next || fail "GetNextCACert is offered still"
+enrol after-the-next
+openssl verify -x509_strict -CAfile "$work/ca-4.pem" "$work/after-the-next/cert.pem" >/dev/null || fail "a certificate under the next authority"
+admin -X POST "$url/admin/authority/renew" -d '{"ahead":true}' >/dev/null
+admin -X POST "$url/admin/authority/abandon" >/dev/null
+grep -q "^notice: renewing the authority failed" "$work/server.log" || fail "no notice of the renewal that was given up"
+[ "$(curl -s -o /dev/null -w '%{http_code}' -X POST -H "Authorization: Bearer $token" "$url/admin/authority/renew" -d '{}')" = 409 ] || fail "another renewal began before an operator acknowledged"
+admin -X POST "$url/admin/authority/acknowledge" >/dev/null
+cp "$work/ca-4.pem" "$work/ca-3.pem"
+ok "the next certificate: announced under the present one's signature, SIGKILL, taken into use; another one given up, told, and acknowledged"
+
 # --- backup and restore -------------------------------------------------------------------------------------------------------------------
 admin -X POST "$url/admin/authority/backup" -d '{"password":"correct horse battery"}' -o "$work/backup.p12"
 openssl pkcs12 -in "$work/backup.p12" -passin "pass:correct horse battery" -nokeys -info >"$work/backup.txt" 2>&1 &&
@@ -202,7 +240,7 @@ start full --max-database 1
 token=$(token)
 enrol before-full
 for n in $(seq 20); do
-  printf '{"tenant":"full-%s","scep":{"challenge":"%0100000d"}}' "$n" 0 >"$work/filling"
+  printf '{"tenant":"full-%s","scep":{"challenge":{"kind":"static","secret":"%0100000d"}}}' "$n" 0 >"$work/filling"
   code=$(curl -s -o "$work/refused" -D "$work/headers" -w '%{http_code}' -X POST -H "Authorization: Bearer $token" "$url/admin/tenants" -d @"$work/filling")
   [ "$code" = 200 ] || break
 done

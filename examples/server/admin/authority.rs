@@ -18,6 +18,8 @@ pub fn router() -> Router<Arc<Host>> {
     Router::new()
         .route("/admin/authority", get(describe))
         .route("/admin/authority/renew", post(renew))
+        .route("/admin/authority/succeed", post(succeed))
+        .route("/admin/authority/abandon", post(abandon))
         .route("/admin/authority/acknowledge", post(acknowledge))
         .route("/admin/authority/backup", post(backup))
         .route("/admin/authority/certificates", post(issue))
@@ -32,14 +34,24 @@ async fn describe(State(host): State<Arc<Host>>) -> Answer {
 struct How {
     #[serde(default)]
     new_key: bool,
+    #[serde(default)]
+    ahead: bool,
 }
 
 async fn renew(State(host): State<Arc<Host>>, bytes: Bytes) -> Answer {
     blocking(host, move |host| {
         let how: How = body(&bytes)?;
-        Ok(Answer::json(&lifecycle::renew(host, how.new_key)?))
+        Ok(Answer::json(&lifecycle::renew(host, how.new_key, how.ahead)?))
     })
     .await
+}
+
+async fn succeed(State(host): State<Arc<Host>>) -> Answer {
+    blocking(host, |host| Ok(Answer::json(&lifecycle::succeed(host)?))).await
+}
+
+async fn abandon(State(host): State<Arc<Host>>) -> Answer {
+    blocking(host, |host| Ok(Answer::json(&lifecycle::abandon(host)?))).await
 }
 
 async fn acknowledge(State(host): State<Arc<Host>>) -> Answer {

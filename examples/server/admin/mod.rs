@@ -11,9 +11,9 @@
 //! | `POST /admin/certificates/{serial}/hold`, `/release` | the certificate |
 //! | `GET /admin/enrollments` | `[{id, tenant, kind, state, topic, lastSeen, certificate, owesReenrollment, commands: [{uuid, requestType, state}]}]` |
 //! | `POST /admin/enrollments/{id}/commands` | a property list, or `{"RequestType": "DeviceInformation", ...}`; `{CommandUUID}` |
-//! | `GET /admin/tenants` | `[{tenant, path, challenge, webhook, anybody, approval, profile, emptyContent, upstream, owingReenrollment}]` |
+//! | `GET /admin/tenants` | `[{tenant, path, challenge, askedBy, approval, emptyContent, upstream, owingReenrollment}]` |
 //! | `POST /admin/tenants` | `{"tenant": NAME, "scep": {...}}` |
-//! | `PUT /admin/tenants/{tenant}/scep` | `{"challenge", "webhook", "anybody", "approval": "manual", "profile": "one-time", "emptyContent", "upstream": {"url", "passThrough", "fingerprint", "legacy"}}` |
+//! | `PUT /admin/tenants/{tenant}/scep` | `{"challenge": {"kind": "static", "secret"}, "askedBy": {"user", "secret"}, "approval": "manual", "emptyContent", "upstream": {"url", "passThrough", "fingerprint", "legacy"}}`; other kinds are `none`, `one-time`, `bound`, and with `url`, `user`, `secret` also `webhook`, `intune`, `ndes`, `jamf` |
 //! | `POST /admin/tenants/{tenant}/challenges` | `{"kind": "one-time"}` or `{"kind": "bound", "commonName": NAME}`; `{challenge}` |
 //! | `GET /admin/held` | requests that an operator must decide: `[{id, tenant, transaction, subject, keySha256, state, since}]` |
 //! | `POST /admin/held/{id}/grant`, `/deny` | the request |
@@ -23,8 +23,9 @@
 //! | `POST /admin/push/{tenant}/resume`, `/revoke` | `?serial=` chooses one of several |
 //! | `POST /admin/push/{tenant}/share` | `{"with": [NAME, ...]}` |
 //! | `GET /admin/push/{tenant}/separation` | `{tenant, enrollAgain, steps}` |
-//! | `GET /admin/authority` | `{id, generations, services, crls, renewal}` |
-//! | `POST /admin/authority/renew` | `{"newKey": false}`; the same with `lookAt` |
+//! | `GET /admin/authority` | `{id, generations, services, crls, renewal, next}` |
+//! | `POST /admin/authority/renew` | `{"newKey": false, "ahead": false}`; the same with `lookAt` |
+//! | `POST /admin/authority/succeed`, `/abandon` | the renewal that was made ahead comes into use, or does not |
 //! | `POST /admin/authority/acknowledge` | after a renewal that failed |
 //! | `POST /admin/authority/backup` | `{"password"}`; PKCS#12 |
 //! | `POST /admin/authority/certificates` | a request as PEM; `?profile=web-server&name=HOST` or `?profile=profile-signing`; PEM |

@@ -16,7 +16,7 @@ use crate::host::{Host, now};
 use crate::routes::blocking;
 use crate::scep::challenge;
 use crate::scep::hold::{self, Decision};
-use crate::tenant::{self, ScepSettings, Tenant};
+use crate::tenant::{self, ChallengePolicy, ScepSettings, Tenant};
 
 pub fn router() -> Router<Arc<Host>> {
     Router::new()
@@ -52,12 +52,10 @@ fn describe(tenant: &Tenant, owing: u64) -> Value {
     json!({
         "tenant": tenant.id,
         "path": tenant.path(),
-        // Whether there is one of its own; the challenge itself is nobody's to read.
-        "challenge": !scep.challenge.is_empty(),
-        "webhook": scep.webhook,
-        "anybody": scep.anybody,
+        // Its kind: the secret in it is nobody's to read.
+        "challenge": scep.challenge.as_ref().map(ChallengePolicy::name),
+        "askedBy": scep.asked_by.as_ref().map(|account| &account.user),
         "approval": scep.approval,
-        "profile": scep.profile,
         "emptyContent": scep.empty_content,
         "upstream": scep.upstream,
         "owingReenrollment": owing,
@@ -116,8 +114,8 @@ async fn issue(State(host): State<Arc<Host>>, Path(name): Path<String>, bytes: B
         let wanted: Wanted = body(&bytes)?;
         let tenant = host.store.read(|view| tenant::load(view, &name))?;
         let challenge = match wanted {
-            Wanted::OneTime => host.store.decide(|batch| challenge::issue_one_time(host, batch, &tenant))?,
-            Wanted::Bound { common_name } => challenge::issue_bound(host, &tenant, &common_name),
+            Wanted::OneTime => host.store.decide(|batch| challenge::issue_one_time(host, batch, &tenant.id))?,
+            Wanted::Bound { common_name } => challenge::issue_bound(host, &tenant.id, &common_name),
         };
         Ok(Answer::json(&json!({ "challenge": challenge.expose_str() })))
     })

@@ -11,6 +11,7 @@ use super::{commands, profile};
 use crate::authority;
 use crate::failure::Failure;
 use crate::host::{Host, now};
+use crate::scep::challenge::Ingredients;
 use crate::store::{Batch, Stored as _};
 
 /// Days within which an `Authenticate` of the device is taken for the renewal that it was told to make.
@@ -26,7 +27,7 @@ pub fn ask_if_due(
     let authority = authority::load(batch)?;
     let due = authority.renewal_due(record, &RenewalPolicy::default(), now());
     let (Some(due), None) = (due, batch.linked("renewal", &record.key())?) else { return Ok(enrollment) };
-    let payload = profile::make(host, batch, enrollment.tenant())?;
+    let payload = profile::make(host, batch, enrollment.tenant(), &Ingredients::default())?;
     let install = InstallProfile { payload: Some(payload), ..InstallProfile::default() };
     let command = Command::new(commands::uuid(host)?, install);
     batch.link("renewal", &record.key(), command.uuid.as_str())?;

@@ -7,13 +7,14 @@
 
 use mdm_core::crypto::DigestAlgorithm;
 use mdm_core::id::{Revision, TenantId};
-use mdm_core::scep::{Held, OneTimeChallenge, Transaction, TransactionId};
+use mdm_core::scep::{Held, Transaction, TransactionId};
 use mdm_core::time::Timestamp;
 use mdm_core::x509::Csr;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::challenge;
+use super::challenge::Settles;
+use super::judge;
 use crate::failure::Failure;
 use crate::host::{Host, hex};
 use crate::store::{Batch, Stored, View};
@@ -24,13 +25,16 @@ pub struct Hold {
     tenant: TenantId,
     /// The device's side.
     pub request: Held,
-    /// The one-time challenge that is reserved for it.
-    pub spends: Option<OneTimeChallenge>,
+    /// What is settled with it.
+    pub settles: Settles,
     /// What the operator said.
     pub decision: Decision,
     since: Timestamp,
     revision: Revision,
 }
+
+/// What a client is told whose request an operator did not want.
+pub const DENIED: &str = "an operator has denied the request";
 
 /// What an operator said about a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,8 +70,8 @@ pub fn load(view: &View<'_>, tenant: &TenantId, id: &TransactionId) -> Result<Op
 
 impl Hold {
     /// A request that begins to wait.
-    pub fn new(tenant: &TenantId, request: Held, spends: Option<OneTimeChallenge>, since: Timestamp) -> Hold {
-        Hold { tenant: tenant.clone(), request, spends, decision: Decision::Pending, since, revision: Revision::FIRST }
+    pub fn new(tenant: &TenantId, request: Held, settles: Settles, since: Timestamp) -> Hold {
+        Hold { tenant: tenant.clone(), request, settles, decision: Decision::Pending, since, revision: Revision::FIRST }
     }
 
     /// Whether a request is this one: the same operation, by the same key, for the same name and key.
@@ -112,7 +116,7 @@ pub fn list(host: &Host) -> Result<Value, Failure> {
 
 /// `POST /admin/held/{id}/grant` and `deny`
 pub fn decide(host: &Host, id: &str, decision: Decision) -> Result<Value, Failure> {
-    host.store.decide(|batch| {
+    let described = host.store.decide(|batch| {
         let holds = batch.list_all::<Hold>()?;
         let hold = holds.into_iter().find(|hold| hold.id(host) == id);
         let hold = hold.ok_or_else(|| Failure::not_found("no request waits under this identifier"))?;
@@ -121,10 +125,13 @@ pub fn decide(host: &Host, id: &str, decision: Decision) -> Result<Value, Failur
         }
         let decided = Hold { decision, revision: hold.revision.next(), ..hold.clone() };
         batch.put(&decided, Some(hold.revision))?;
-        if let (Decision::Denied, Some(reserved)) = (decision, &decided.spends) {
-            challenge::give_back(batch, reserved, decided.request.transaction())?;
+        if decision == Decision::Denied {
+            decided.settles.failed(batch, &decided.tenant, decided.request.transaction(), DENIED)?;
         }
         batch.log(format!("audit: request {id} of {}: {decision:?}", hold.request.csr().subject()));
         Ok(decided.describe(host))
-    })
+    })?;
+    // What cannot be told now is told later.
+    let _later = judge::tell(host);
+    Ok(described)
 }

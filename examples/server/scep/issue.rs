@@ -3,13 +3,14 @@
 use mdm_core::ca::{self, Authority, CertificateRecord, Holder, IssuanceRequest, Profile};
 use mdm_core::crypto::{DigestAlgorithm, SoftwareKey};
 use mdm_core::scep::{
-    Authorized, CertPoll, Challenge, FailInfo, GetCert, GetCrl, OneTimeChallenge, Peer, PkcsReq, Received, Recipient, Refused,
-    RenewalAuthority, RenewalReq, ReplayKey, Reply, Request,
+    Authorized, CertPoll, Challenge, FailInfo, GetCert, GetCrl, Peer, PkcsReq, Received, Recipient, Refused, RenewalAuthority,
+    RenewalReq, ReplayKey, Reply, Request,
 };
 use mdm_core::x509::{Certificate, SerialNumber, Standing};
 
-use super::challenge;
-use super::hold::{self, Decision, Hold};
+use super::challenge::{self, Settles};
+use super::hold::{self, DENIED, Decision, Hold};
+use super::judge;
 use crate::authority::{self, transaction_alias};
 use crate::failure::Failure;
 use crate::host::{Host, hex, now};
@@ -38,9 +39,6 @@ impl From<Failure> for Stop {
     }
 }
 
-/// What a client is told whose request an operator did not want.
-const DENIED: &str = "an operator has denied the request";
-
 /// A request in this server's hands.
 pub struct PkiOperation<'a> {
     /// The server.
@@ -63,8 +61,8 @@ pub struct Entitled {
     pub authorized: Authorized,
     /// The certificate that it renews.
     pub renews: Option<SerialNumber>,
-    /// The one-time challenge that is spent with it.
-    pub spends: Option<OneTimeChallenge>,
+    /// What is settled with it.
+    pub settles: Settles,
     /// Whom it is for, as far as that is known.
     pub holder: Holder,
 }
@@ -95,18 +93,16 @@ impl PkiOperation<'_> {
                 Decision::Denied => Ok(request.deny(FailInfo::BadRequest).because(DENIED)),
                 Decision::Granted => {
                     let authorized = request.authorize(Challenge::AcceptedByHost)?;
-                    self.grant(Entitled { authorized, renews: None, spends: hold.spends, holder: self.holder() })
+                    self.grant(Entitled { authorized, renews: None, settles: hold.settles, holder: self.holder() })
                 }
             };
         }
-        let proof = challenge::judge(self.host, self.tenant, &request)?;
-        let spends = proof.spends().cloned();
-        let authorized = proof.authorize(self.host, request)?;
+        let (authorized, settles) = challenge::authorize(self.host, self.tenant, request)?;
         if self.tenant.scep.approval == Approval::Automatic {
-            return self.grant(Entitled { authorized, renews: None, spends, holder: self.holder() });
+            return self.grant(Entitled { authorized, renews: None, settles, holder: self.holder() });
         }
         let (held, reply) = authorized.hold();
-        let hold = Hold::new(&self.tenant.id, held, spends, now());
+        let hold = Hold::new(&self.tenant.id, held, settles, now());
         self.host.store.decide(|batch| hold.keep(self.host, batch))?;
         Ok(reply)
     }
@@ -121,7 +117,7 @@ impl PkiOperation<'_> {
         let entitled = RenewalAuthority { issuers: &issuers, standing, now: now() };
         let authorized = request.authorize(&entitled)?;
         let holder = record.map_or_else(|| self.holder(), |record| record.holder().clone());
-        self.grant(Entitled { authorized, renews: Some(renews), spends: None, holder })
+        self.grant(Entitled { authorized, renews: Some(renews), settles: Settles::Nothing, holder })
     }
 
     /// The record of the certificate that signed a request, when it is one of ours.
@@ -149,7 +145,7 @@ impl PkiOperation<'_> {
             Decision::Granted if self.is_relayed(&transaction)? => self.poll_upstream(poll),
             Decision::Granted => {
                 let authorized = poll.approved(&hold.request)?;
-                self.grant(Entitled { authorized, renews: None, spends: hold.spends, holder: self.holder() })
+                self.grant(Entitled { authorized, renews: None, settles: hold.settles, holder: self.holder() })
             }
         }
     }
@@ -182,7 +178,7 @@ impl PkiOperation<'_> {
     /// Reserve, store, sign, store, answer: whatever is cut off between two of these is finished by the next request or start.
     fn issue(&self, entitled: Entitled) -> Result<Reply, Stop> {
         let (host, provider) = (self.host, &self.host.provider);
-        let Entitled { authorized, renews, spends, holder } = entitled;
+        let Entitled { authorized, renews, settles, holder } = entitled;
         let (transaction, nonce) = (authorized.transaction(), authorized.replay_key());
         let mut profile = Profile::device_identity();
         revocation::point_to(host, self.authority, &mut profile)?;
@@ -206,26 +202,34 @@ impl PkiOperation<'_> {
             Ok(reserved) => reserved,
             Err(refusal) => {
                 eprintln!("scep: transaction {name}: {refusal}");
-                if let Some(challenge) = spends {
-                    host.store.decide(|batch| challenge::give_back(batch, &challenge, &transaction))?;
-                }
+                self.settle(&settles, |batch| settles.failed(batch, &self.tenant.id, &transaction, &refusal))?;
                 return Ok(authorized.deny(FailInfo::BadRequest).because(&refusal));
             }
         };
         let issuer = self.authority.active().map_err(Failure::from)?.certificate.public_key();
         let key = host.store.read(|view| host.keys.of(view, issuer))?;
         let issued = reserved.sign_with(&*key).map_err(Failure::from)?;
-        host.store.decide(|batch| {
-            authority::keep_issued(host, batch, &issued)?;
-            if let Some(challenge) = &spends {
-                challenge::spend(batch, challenge, &transaction)?;
-            }
-            Ok::<_, Failure>(())
-        })?;
         let certificate = issued.record.certificate().ok_or_else(|| Failure::internal("the certificate was not signed"))?;
+        self.settle(&settles, |batch| {
+            authority::keep_issued(host, batch, &issued)?;
+            settles.issued(batch, &self.tenant.id, &transaction, certificate)
+        })?;
         let renews = renews.map(|old| format!(", which renews {old}")).unwrap_or_default();
         eprintln!("scep: issued {} to {} of {}{renews}", certificate.serial(), certificate.subject(), self.tenant.id);
         Ok(authorized.grant(certificate)?)
+    }
+
+    /// Stores how a request ends, and tells the service that was asked about it.
+    pub(super) fn settle(
+        &self,
+        settles: &Settles,
+        ending: impl FnOnce(&mut Batch<'_>) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        self.host.store.decide(ending)?;
+        match settles {
+            Settles::Question(question) => judge::tell_about(self.host, self.tenant, question),
+            Settles::Nothing | Settles::OneTime(_) => Ok(()),
+        }
     }
 
     /// Nobody yet, of this tenant: who it is shows when the device introduces itself.

@@ -2,15 +2,13 @@
 //!
 //! Such a proxy offers what the server behind it offers, and decides nothing: whoever reaches it reaches that server.
 
+use http::Request;
 use mdm_core::limits::Limits;
-use mdm_core::scep::{Operation, Peer, PkiMessage, media_type};
+use mdm_core::scep::{Operation, Peer, PkiMessage, media_type, proxy};
 
 use crate::failure::{Answer, Failure};
 use crate::host::Host;
 use crate::tenant::{Tenant, Upstream};
-
-/// The longest answer that is passed back.
-const MAX_ANSWER: usize = 1 << 20;
 
 /// A request by GET, whatever it asks.
 pub fn get(host: &Host, tenant: &Tenant, upstream: &Upstream, query: &str) -> Result<Answer, Failure> {
@@ -19,16 +17,22 @@ pub fn get(host: &Host, tenant: &Tenant, upstream: &Upstream, query: &str) -> Re
     if let Operation::PkiOperation { message: Some(message) } = &operation {
         note(tenant, message);
     }
-    let url = format!("{}?{query}", upstream.url);
-    pass(host, host.web.get(url))
+    // What is asked is told in words of the core's, so that nothing else goes along in the query.
+    let query = proxy::passed_on(&operation).map_err(Failure::bad_request)?;
+    pass(host, Request::get(format!("{}?{query}", upstream.url)), Vec::new())
 }
 
 /// A message by POST.
 pub fn post(host: &Host, tenant: &Tenant, upstream: &Upstream, query: &str, body: &[u8]) -> Result<Answer, Failure> {
     note(tenant, body);
-    let query = if query.is_empty() { "operation=PKIOperation" } else { query };
-    let request = host.web.post(format!("{}?{query}", upstream.url)).header("content-type", media_type::PKI_MESSAGE);
-    pass(host, request.body(body.to_vec()))
+    let operation = if query.is_empty() {
+        Operation::PkiOperation { message: None }
+    } else {
+        Operation::from_query(query, &Limits::PKI).map_err(Failure::bad_request)?
+    };
+    let query = proxy::passed_on(&operation).map_err(Failure::bad_request)?;
+    let request = Request::post(format!("{}?{query}", upstream.url)).header("content-type", media_type::PKI_MESSAGE);
+    pass(host, request, body.to_vec())
 }
 
 /// Says in the log who asks for what.
@@ -42,22 +46,8 @@ fn note(tenant: &Tenant, body: &[u8]) {
     }
 }
 
-fn pass(host: &Host, request: reqwest::RequestBuilder) -> Result<Answer, Failure> {
-    host.block_on(fetch(request))
-}
-
-/// One exchange with another server.
-pub async fn fetch(request: reqwest::RequestBuilder) -> Result<Answer, Failure> {
-    let mut response = request.send().await.map_err(Failure::upstream)?;
-    let content_type =
-        response.headers().get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
-    let status = response.status();
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(Failure::upstream)? {
-        body.extend_from_slice(&chunk);
-        if body.len() > MAX_ANSWER {
-            return Err(Failure::upstream("an answer of more than a mebibyte"));
-        }
-    }
-    Ok(Answer { status, ..Answer::ok(content_type, body) })
+fn pass(host: &Host, request: http::request::Builder, body: Vec<u8>) -> Result<Answer, Failure> {
+    let (parts, body) = host.send(request.body(body).map_err(Failure::conflict)?)?.into_parts();
+    let content_type = parts.headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    Ok(Answer { status: parts.status, ..Answer::ok(content_type, body) })
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use http::Request;
 use mdm_core::ca::{CertificateRecord, Holder, Recorded};
 use mdm_core::crypto::{KeyKind, SignatureAlgorithm, SigningKey as _};
 use mdm_core::id::{Revision, TenantId};
@@ -13,11 +14,10 @@ use mdm_core::scep::{CaCertificates, Capabilities, CertPoll, Peer, Recipient, Re
 use mdm_core::x509::{Certificate, CsrTemplate, Name, Validity};
 use serde::{Deserialize, Serialize};
 
-use super::challenge;
+use super::challenge::Settles;
 use super::issue::{Entitled, PkiOperation, Stop};
-use super::passing::fetch;
 use crate::authority;
-use crate::failure::{Answer, Failure};
+use crate::failure::Failure;
 use crate::host::{Host, now};
 use crate::store::{Batch, Stored};
 use crate::tenant::Upstream;
@@ -53,12 +53,15 @@ impl Servers {
 /// Learns a server's certificates, which are believed because of the fingerprint in the tenant's settings, and what it can do.
 fn learn(host: &Host, upstream: &Upstream) -> Result<Known, Failure> {
     let peer = if upstream.legacy { Peer::micromdm_server() } else { Peer::default() };
-    let ask = |operation: &str| host.block_on(fetch(host.web.get(format!("{}?operation={operation}", upstream.url))));
-    let certificates = CaCertificates::parse(&ask("GetCACert")?.body, &Limits::PKI).map_err(Failure::upstream)?;
+    let ask = |operation: &str| {
+        let request = Request::get(format!("{}?operation={operation}", upstream.url)).body(Vec::new());
+        Ok::<_, Failure>(host.send(request.map_err(Failure::conflict)?)?.into_body())
+    };
+    let certificates = CaCertificates::parse(&ask("GetCACert")?, &Limits::PKI).map_err(Failure::upstream)?;
     let fingerprint =
         unhex(&upstream.fingerprint).ok_or_else(|| Failure::conflict("the upstream has no CA fingerprint to check"))?;
     let pinned = certificates.pin(&fingerprint, &host.provider, &peer).map_err(Failure::upstream)?;
-    let capabilities = Capabilities::parse(&ask("GetCACaps")?.body);
+    let capabilities = Capabilities::parse(&ask("GetCACaps")?);
     let server = client::Server::new(pinned, capabilities, peer).map_err(Failure::upstream)?;
     Ok(Known { upstream: upstream.clone(), server, since: Instant::now() })
 }
@@ -98,6 +101,7 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
 struct Pending {
     tenant: TenantId,
     relay: Relay,
+    settles: Settles,
     revision: Revision,
 }
 
@@ -127,21 +131,14 @@ impl PkiOperation<'_> {
     /// Has the server behind this one issue.
     pub(super) fn ask_upstream(&self, upstream: &Upstream, entitled: Entitled) -> Result<Reply, Stop> {
         let known = self.host.upstreams.of(self.host, &self.tenant.id, upstream)?;
-        let Entitled { authorized, spends, .. } = entitled;
+        let Entitled { authorized, settles, .. } = entitled;
         let (transaction, nonce) = (authorized.transaction(), authorized.replay_key());
         if !self.host.store.decide(|batch| self.first_or_same(batch, &nonce))? {
             return Ok(authorized.deny(mdm_core::scep::FailInfo::BadRequest).because("the nonce was used before"));
         }
         let signer = signer(self.host)?;
         let relaying = authorized.relay(signer.clone(), &self.host.provider)?;
-        let reply = self.relay(relaying, &known, &signer, &transaction)?;
-        if let Some(challenge) = spends {
-            self.host.store.decide(|batch| match reply.fail_info() {
-                Some(_) => challenge::give_back(batch, &challenge, &transaction),
-                None => challenge::spend(batch, &challenge, &transaction),
-            })?;
-        }
-        Ok(reply)
+        self.relay(relaying, &known, &signer, &transaction, &settles)
     }
 
     /// Asks the server behind this one again.
@@ -153,35 +150,50 @@ impl PkiOperation<'_> {
             (Some(pending), Some(upstream)) => {
                 let known = self.host.upstreams.of(self.host, &self.tenant.id, upstream)?;
                 let signer = pending.relay.enrollment().signer();
-                self.relay(poll.relay(&pending.relay)?, &known, signer, &transaction)
+                self.relay(poll.relay(&pending.relay)?, &known, signer, &transaction, &pending.settles)
             }
             _ => Ok(poll.deny(mdm_core::scep::FailInfo::BadCertId).because("no request of this transaction waits here")),
         }
     }
 
-    fn relay(&self, relaying: Relaying, known: &Known, signer: &Certificate, transaction: &Transaction) -> Result<Reply, Stop> {
+    fn relay(
+        &self,
+        relaying: Relaying,
+        known: &Known,
+        signer: &Certificate,
+        transaction: &Transaction,
+        settles: &Settles,
+    ) -> Result<Reply, Stop> {
         let host = self.host;
         let key = host.store.read(|view| host.keys.of(view, signer.public_key()))?;
         let (sent, message) = relaying.request(&known.server, &host.provider).map_err(Failure::internal)?;
         let message = message.sign_with(&*key).map_err(Failure::from)?;
         let url = format!("{}?operation=PKIOperation", known.upstream.url);
-        let request = host.web.post(url).header("content-type", media_type::PKI_MESSAGE).body(message);
-        let answer: Answer = host.block_on(fetch(request))?;
+        let request = Request::post(url).header("content-type", media_type::PKI_MESSAGE).body(message);
+        let answer = host.send(request.map_err(Failure::conflict)?)?;
         let recipient = Recipient { certificate: signer, key: &*key };
-        let relayed = relaying.receive(&sent, &answer.body, &recipient, &known.server, &host.provider)?;
+        let relayed = relaying.receive(&sent, answer.body(), &recipient, &known.server, &host.provider)?;
         match relayed {
             Relayed::Issued { reply, certificate } => {
-                host.store.decide(|batch| self.record(batch, &certificate))?;
+                self.settle(settles, |batch| {
+                    self.record(batch, &certificate)?;
+                    settles.issued(batch, &self.tenant.id, transaction, &certificate)
+                })?;
                 eprintln!("scep: {} issued for {} to {}", known.upstream.url, self.tenant.id, certificate.subject());
                 Ok(reply)
             }
-            Relayed::Answered(reply) => Ok(reply),
+            Relayed::Answered(reply) => {
+                let reason = "the server behind this one has refused";
+                self.settle(settles, |batch| settles.failed(batch, &self.tenant.id, transaction, reason))?;
+                Ok(reply)
+            }
             Relayed::Pending { reply, relay, .. } => {
                 host.store.decide(|batch| {
                     let stored =
                         batch.load::<Pending>(&pending_key(&self.tenant.id, transaction))?.map(|stored| stored.revision);
                     let revision = stored.map_or(Revision::FIRST, Revision::next);
-                    batch.put(&Pending { tenant: self.tenant.id.clone(), relay: *relay, revision }, stored)?;
+                    let (tenant, settles) = (self.tenant.id.clone(), settles.clone());
+                    batch.put(&Pending { tenant, relay: *relay, settles, revision }, stored)?;
                     Ok::<_, Failure>(())
                 })?;
                 Ok(reply)

@@ -17,7 +17,7 @@ pub mod smallstep;
 pub use bound::{BoundChallenge, ChallengeKey};
 pub use decision::{Awaiting, Decision, Issuance, Notification, Question, Verdict};
 pub use error::ChallengeError;
-pub use one_time::OneTimeChallenge;
+pub use one_time::{OneTimeChallenge, OneTimeChallengeEvent, OneTimeChallengeEventKind};
 
 use super::Transaction;
 use crate::crypto::Provider;

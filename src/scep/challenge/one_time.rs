@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::crypto::{DigestAlgorithm, Provider};
 use crate::hex;
 use crate::id::Revision;
+use crate::record::stored::Format;
+use crate::record::{Change, NoEffect, Record, ReplayError};
 use crate::scep::{Error, Transaction};
 use crate::secret::Secret;
 use crate::time::Timestamp;
@@ -35,14 +37,15 @@ use crate::time::Timestamp;
 ///
 /// let provider = Provider::rustcrypto(&Os);
 /// let until = Timestamp::from_unix(1_800_000_000);
-/// let (record, challenge) = OneTimeChallenge::issue(until, &provider)?;
+/// let (issued, challenge) = OneTimeChallenge::issue(until, &provider)?;
 /// // The challenge goes into the profile; the record is stored under its lookup key.
-/// assert_eq!(record.lookup_key(), OneTimeChallenge::lookup_key_of(&challenge, &provider));
+/// assert_eq!(issued.record.lookup_key(), OneTimeChallenge::lookup_key_of(&challenge, &provider));
 /// # }
 /// # Ok::<(), mdm_core::scep::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OneTimeChallenge {
+    format: Format,
     /// SHA-256 of the challenge, in hexadecimal.
     digest: String,
     expires: Timestamp,
@@ -58,15 +61,87 @@ enum State {
     Spent(Transaction),
 }
 
+/// Something that happened to a challenge.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OneTimeChallengeEvent {
+    /// Which challenge: its [lookup key](OneTimeChallenge::lookup_key).
+    pub challenge: String,
+    /// The revision that the event leads to, 1 for the first.
+    pub revision: Revision,
+    /// What.
+    pub kind: OneTimeChallengeEventKind,
+}
+
+/// What happened to a challenge.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum OneTimeChallengeEventKind {
+    /// It was made. The first event.
+    Issued {
+        /// From when on it is no longer good.
+        expires: Timestamp,
+    },
+    /// A request presented it.
+    Reserved(Transaction),
+    /// A certificate was issued for it.
+    Spent,
+    /// No certificate was issued: it is unused again.
+    GivenBack,
+}
+
+impl Record for OneTimeChallenge {
+    type Event = OneTimeChallengeEvent;
+    type Effect = NoEffect;
+
+    fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    fn begin(first: &OneTimeChallengeEvent) -> Result<Self, ReplayError> {
+        match first.kind {
+            OneTimeChallengeEventKind::Issued { expires } if first.revision == Revision::FIRST => {
+                Ok(Self::unused(first.challenge.clone(), expires))
+            }
+            _ => Err(ReplayError::NotThisRecord("no challenge begins with this event")),
+        }
+    }
+
+    fn apply(&mut self, event: &OneTimeChallengeEvent) -> Result<(), ReplayError> {
+        if event.challenge != self.digest {
+            return Err(ReplayError::NotThisRecord("another challenge"));
+        }
+        if event.revision != self.revision.next() {
+            return Err(ReplayError::OutOfOrder { at: self.revision, found: event.revision });
+        }
+        let next = self.after(&event.kind);
+        self.state = next.ok_or(ReplayError::NotThisRecord("it cannot happen to a challenge in this state"))?;
+        self.revision = event.revision;
+        Ok(())
+    }
+}
+
 impl OneTimeChallenge {
-    /// A fresh challenge of 128 random bits, 32 hexadecimal digits, good until this moment: the record to store, and the text to hand out.
+    /// A new challenge of 32 hexadecimal digits, and its record.
     ///
     /// # Errors
     /// [`Error::Crypto`] when there is no randomness.
-    pub fn issue(expires: Timestamp, provider: &Provider) -> Result<(Self, Secret), Error> {
+    pub fn issue(expires: Timestamp, provider: &Provider) -> Result<(Change<Self>, Secret), Error> {
         let challenge = Secret::from(hex::encode(provider.random_bytes::<16>()?));
-        let digest = Self::lookup_key_of(&challenge, provider);
-        Ok((OneTimeChallenge { digest, expires, state: State::Unused, revision: Revision::FIRST }, challenge))
+        Ok((Self::adopt(&challenge, expires, provider), challenge))
+    }
+
+    /// The record of a challenge that somebody else made, such as the server behind a proxy ([`ndes`](super::ndes),
+    /// [`jamf`](super::jamf)), and that is to be good here for one transaction too.
+    pub fn adopt(challenge: &Secret, expires: Timestamp, provider: &Provider) -> Change<Self> {
+        let digest = Self::lookup_key_of(challenge, provider);
+        let record = Self::unused(digest.clone(), expires);
+        let kind = OneTimeChallengeEventKind::Issued { expires };
+        Change::one(record, OneTimeChallengeEvent { challenge: digest, revision: Revision::FIRST, kind }, Vec::new())
+    }
+
+    const fn unused(digest: String, expires: Timestamp) -> Self {
+        OneTimeChallenge { format: Format, digest, expires, state: State::Unused, revision: Revision::FIRST }
     }
 
     /// Under what the host stores the record.
@@ -79,25 +154,20 @@ impl OneTimeChallenge {
         hex::encode(provider.digest(DigestAlgorithm::Sha256, challenge.expose()).as_ref())
     }
 
-    /// How often the record has changed.
-    pub fn revision(&self) -> Revision {
-        self.revision
-    }
-
     /// From when on the challenge is no longer good.
     pub fn expires(&self) -> Timestamp {
         self.expires
     }
 
     /// The record with the challenge reserved for this transaction, to be stored before anything is issued. The same transaction may reserve
-    /// again: a device repeats its request when the answer is lost.
+    /// again, which changes nothing: a device repeats its request when the answer is lost.
     ///
     /// # Errors
     /// [`Error::Challenge`] when it has expired, or is another transaction's, or spent.
-    pub fn reserve(&self, transaction: &Transaction, now: Timestamp) -> Result<Self, Error> {
+    pub fn reserve(&self, transaction: &Transaction, now: Timestamp) -> Result<Change<Self>, Error> {
         match &self.state {
-            State::Reserved(holder) if holder == transaction => Ok(self.clone()),
-            State::Unused if now < self.expires => Ok(self.changed(State::Reserved(transaction.clone()))),
+            State::Reserved(holder) if holder == transaction => Ok(Change::none(self.clone())),
+            State::Unused if now < self.expires => self.then(OneTimeChallengeEventKind::Reserved(transaction.clone())),
             State::Unused | State::Reserved(_) | State::Spent(_) => Err(Error::Challenge),
         }
     }
@@ -106,18 +176,24 @@ impl OneTimeChallenge {
     ///
     /// # Errors
     /// [`Error::Misuse`] when it is not reserved for this transaction.
-    pub fn spend(&self, transaction: &Transaction) -> Result<Self, Error> {
+    pub fn spend(&self, transaction: &Transaction) -> Result<Change<Self>, Error> {
         self.held_by(transaction)?;
-        Ok(self.changed(State::Spent(transaction.clone())))
+        self.then(OneTimeChallengeEventKind::Spent)
     }
 
     /// The record with the challenge unused again, to be stored when nothing was issued.
     ///
     /// # Errors
     /// [`Error::Misuse`] when it is not reserved for this transaction.
-    pub fn give_back(&self, transaction: &Transaction) -> Result<Self, Error> {
+    pub fn give_back(&self, transaction: &Transaction) -> Result<Change<Self>, Error> {
         self.held_by(transaction)?;
-        Ok(self.changed(State::Unused))
+        self.then(OneTimeChallengeEventKind::GivenBack)
+    }
+
+    /// Whether this transaction has spent it. The challenge proves nothing any more, but its holder asks again when the answer was lost:
+    /// a host answers with the certificate that it has for the transaction, and issues none.
+    pub fn is_spent_by(&self, transaction: &Transaction) -> bool {
+        matches!(&self.state, State::Spent(holder) if holder == transaction)
     }
 
     fn held_by(&self, transaction: &Transaction) -> Result<(), Error> {
@@ -127,8 +203,21 @@ impl OneTimeChallenge {
         }
     }
 
-    fn changed(&self, state: State) -> Self {
-        OneTimeChallenge { digest: self.digest.clone(), expires: self.expires, state, revision: self.revision.next() }
+    fn after(&self, kind: &OneTimeChallengeEventKind) -> Option<State> {
+        match (&self.state, kind) {
+            (State::Unused, OneTimeChallengeEventKind::Reserved(transaction)) => Some(State::Reserved(transaction.clone())),
+            (State::Reserved(transaction), OneTimeChallengeEventKind::Spent) => Some(State::Spent(transaction.clone())),
+            (State::Reserved(_), OneTimeChallengeEventKind::GivenBack) => Some(State::Unused),
+            _ => None,
+        }
+    }
+
+    fn then(&self, kind: OneTimeChallengeEventKind) -> Result<Change<Self>, Error> {
+        let state = self.after(&kind).ok_or(Error::Misuse("the challenge is in another state"))?;
+        let revision = self.revision.next();
+        let record = OneTimeChallenge { state, revision, ..self.clone() };
+        let event = OneTimeChallengeEvent { challenge: self.digest.clone(), revision, kind };
+        Ok(Change::one(record, event, Vec::new()))
     }
 
     pub(super) fn is_reserved_for(&self, presented: &Secret, transaction: &Transaction, provider: &Provider) -> bool {
