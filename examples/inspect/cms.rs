@@ -166,7 +166,23 @@ pub struct EnvelopeView {
 struct RecipientView {
     #[serde(flatten)]
     id: Option<Named>,
+    /// How the content key is encrypted to it.
     transport: &'static str,
+    /// Rounds of PBKDF2, where that is by a password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iterations: Option<u32>,
+}
+
+impl RecipientView {
+    fn of(recipient: RecipientInfo<'_>) -> Self {
+        let (id, transport, iterations) = match recipient {
+            RecipientInfo::KeyTransport { id, algorithm, .. } => (Some(id), name::transport(algorithm), None),
+            RecipientInfo::KeyAgreement { id, known, .. } => (Some(id), name::agreement(known), None),
+            RecipientInfo::Password { iterations } => (None, "a password, PBKDF2", Some(iterations)),
+            _ => (None, "unsupported", None),
+        };
+        RecipientView { id: id.map(|id| Named::new(id, None)), transport, iterations }
+    }
 }
 
 impl EnvelopeView {
@@ -176,13 +192,7 @@ impl EnvelopeView {
             let inside = envelope.recipients().find_map(|recipient| read(open(envelope, recipient, key, given)?.expose()))?;
             Some((format!("--key {file}"), inside))
         });
-        let recipients = envelope.recipients().map(|recipient| match recipient {
-            RecipientInfo::KeyTransport { id, algorithm, .. } => {
-                RecipientView { id: Some(Named::new(id, None)), transport: name::transport(algorithm) }
-            }
-            _ => RecipientView { id: None, transport: "unsupported" },
-        });
-        let recipients = recipients.collect();
+        let recipients = envelope.recipients().map(RecipientView::of).collect();
         let cipher = name::cipher(envelope.cipher());
         match opened {
             Some((key, inside)) => (EnvelopeView { cipher, recipients, opened_with: Some(key) }, Some(inside)),

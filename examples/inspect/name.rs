@@ -59,8 +59,16 @@ pub fn cipher(cipher: Option<ContentCipher>) -> &'static str {
         Some(ContentCipher::Aes128Cbc) => "AES-128-CBC",
         Some(ContentCipher::Aes192Cbc) => "AES-192-CBC",
         Some(ContentCipher::Aes256Cbc) => "AES-256-CBC",
+        Some(ContentCipher::Aes128Gcm) => "AES-128-GCM",
+        Some(ContentCipher::Aes192Gcm) => "AES-192-GCM",
+        Some(ContentCipher::Aes256Gcm) => "AES-256-GCM",
         _ => UNKNOWN,
     }
+}
+
+/// How the key that wraps the content key was agreed upon.
+pub const fn agreement(known: bool) -> &'static str {
+    if known { "ECDH on P-256, AES key wrap" } else { UNKNOWN }
 }
 
 pub fn transport(algorithm: Option<KeyTransport>) -> &'static str {

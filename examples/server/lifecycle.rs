@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use mdm_core::ca::{Attention, Authority, GenerationId, Holder, IssuanceRequest, Profile, Renewal, RenewalState};
+use mdm_core::ca::{Attention, Authority, GenerationId, Holder, IssuanceRequest, Profile, Renewal, RenewalState, Settings};
 use mdm_core::crypto::{KeyKind, Legacy, SigningKey as _};
 use mdm_core::keystore::{Policy, Protection};
 use mdm_core::secret::Secret;
@@ -76,6 +76,7 @@ pub fn describe(host: &Host) -> Result<Value, Failure> {
         "crls": crls.collect::<Vec<_>>(),
         "renewal": renewal,
         "next": next,
+        "noticeDays": authority.settings().notice_days,
     }))
 }
 
@@ -131,6 +132,20 @@ pub fn succeed(host: &Host) -> Result<Value, Failure> {
 /// `POST /admin/authority/abandon`: a renewal that is not wanted, or cannot be finished, is given up.
 pub fn abandon(host: &Host) -> Result<Value, Failure> {
     give_up(host)?;
+    describe(host)
+}
+
+/// `PUT /admin/authority/settings`: how many days before its end the operator is told.
+pub fn set_notice_days(host: &Host, days: u32) -> Result<Value, Failure> {
+    host.store.decide(|batch| {
+        let authority = authority::load(batch)?;
+        let settings = Settings { notice_days: days, ..authority.settings().clone() };
+        let configured = authority.configure(settings, now()).map_err(Failure::conflict)?;
+        keep_ca(host, batch, &configured)?;
+        batch.log(format!("audit: the authority's end is told {days} days before"));
+        Ok::<_, Failure>(())
+    })?;
+    look_after(host)?;
     describe(host)
 }
 

@@ -97,6 +97,9 @@ struct Arguments {
     /// With how many certificates a new authority answers SCEP.
     #[arg(long, value_enum, default_value_t = Registration::Two)]
     ra: Registration,
+    /// Seconds by which this server's clock is ahead of the system's, to see what it does in years. Its peers' clocks stay.
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
+    clock_offset: i64,
     /// A backup of the authority to begin a new database with.
     #[arg(long, requires = "restore_password_file")]
     restore: Option<PathBuf>,
@@ -183,6 +186,7 @@ async fn run(arguments: Arguments) -> Result<(), String> {
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         return Err("another TLS provider is installed".into());
     }
+    host::set_clock(arguments.clock_offset);
     std::fs::create_dir_all(&arguments.data)
         .map_err(|error| format!("cannot make the data folder {}: {error}", arguments.data.display()))?;
     let apns = arguments.apns.as_deref().map(|url| {

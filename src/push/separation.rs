@@ -192,6 +192,11 @@ impl SeparationPlan {
         self.steps.iter().map(count).fold(0, u64::saturating_add)
     }
 
+    /// How many devices are told at a time.
+    pub const fn batch(&self) -> u32 {
+        self.batch
+    }
+
     /// How many of the step at hand have been told to.
     pub const fn moved(&self) -> u64 {
         self.moved

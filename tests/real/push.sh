@@ -52,8 +52,8 @@ token=$(sed -n 's/^admin token: //p' "$work/server.log" | head -n 1)
 [ -n "$token" ] || fail "the server printed no admin token at first start"
 
 # A push certificate for a request of this server's, as Apple would issue it: with a subject of Apple's own.
-issue() { # TENANT TOPIC NAME: writes $work/NAME.pem
-  admin -X POST "$url/admin/push/$1/request" -d "{\"appleAccount\":\"push@$1.example\",\"vendorCertificate\":\"vendor\",\"developerAccount\":\"vendor\"}" -o "$work/$3.csr"
+issue() { # TENANT TOPIC NAME [DEVELOPER]: writes $work/NAME.pem
+  admin -X POST "$url/admin/push/$1/request" -d "{\"appleAccount\":\"push@$1.example\",\"vendorCertificate\":\"${4:-vendor}\",\"developerAccount\":\"${4:-vendor}\"}" -o "$work/$3.csr"
   openssl req -in "$work/$3.csr" -verify -noout 2>/dev/null || fail "OpenSSL does not believe the request"
   openssl req -in "$work/$3.csr" -pubkey -noout >"$work/$3.pub"
   printf 'extendedKeyUsage=clientAuth\n1.2.840.113635.100.6.3.2=DER:0500\n' >"$work/ext"
@@ -81,8 +81,9 @@ say() { # DEVICE CONTENT-TYPE BODY: prints the status
 token_of() { printf '%s' "$1" | openssl dgst -sha256 -r | cut -d' ' -f1; }
 checkin=application/x-apple-aspen-mdm-checkin
 report=application/x-apple-aspen-mdm
+topic= # the end of the topic that devices listen on; the tenant's name when empty
 token_update() { # DEVICE
-  plist "$(pair MessageType TokenUpdate)$(pair Topic com.apple.mgmt.External.$tenant)$(pair PushMagic "magic \"$1\"")<key>Token</key><data>$(token_of "$1" | xxd -r -p | base64 -w0)</data>"
+  plist "$(pair MessageType TokenUpdate)$(pair Topic "com.apple.mgmt.External.${topic:-$tenant}")$(pair PushMagic "magic \"$1\"")<key>Token</key><data>$(token_of "$1" | xxd -r -p | base64 -w0)</data>"
 }
 enrol() { # TENANT DEVICE
   tenant=$1; udid=$2
@@ -90,8 +91,11 @@ enrol() { # TENANT DEVICE
   challenge=$(admin -X POST "$url/admin/tenants/$1/challenges" -d '{"kind":"one-time"}' | json 'v["challenge"]')
   scepclient -private-key "$work/$2/key" -certificate "$work/$2/cert.pem" -server-url "$url/t/$1/scep/legacy" -challenge "$challenge" -cn "$2" >"$work/$2/log" 2>&1 ||
     { cat "$work/$2/log"; fail "$2 got no certificate"; }
-  [ "$(say "$2" $checkin "$(plist "$(pair MessageType Authenticate)$(pair Topic com.apple.mgmt.External.$1)$(pair DeviceName "$2")")")" = 200 ] || fail "Authenticate of $2 was refused"
-  [ "$(say "$2" $checkin "$(token_update "$2")")" = 200 ] || fail "TokenUpdate of $2 was refused"
+  introduce "$2"
+}
+introduce() { # DEVICE
+  [ "$(say "$1" $checkin "$(plist "$(pair MessageType Authenticate)$(pair Topic "com.apple.mgmt.External.${topic:-$tenant}")$(pair DeviceName "$1")")")" = 200 ] || fail "Authenticate of $1 was refused"
+  [ "$(say "$1" $checkin "$(token_update "$1")")" = 200 ] || fail "TokenUpdate of $1 was refused"
 }
 for n in 1 2 3; do enrol acme ACME-$n; enrol globex GLOBEX-$n; done
 tenant=globex; udid=ACME-1
@@ -228,4 +232,49 @@ admin -X POST "$url/admin/push/acme/share" -d '{"with":["globex"]}' >/dev/null
 admin -X POST "$url/admin/push/acme/share" -d '{"with":[]}' >/dev/null
 [ "$(state "[s for s in v['sharing'] if s['level']=='Certificate']")" = "[]" ] || fail "a certificate that is not shared any more is reported"
 ok "/admin/push shows exposure and sharing at each level"
+
+# --- two tenants share one certificate, and one of them leaves ------------------------------------------------------------------------------
+for tenant in initech umbrella; do admin -X POST "$url/admin/tenants" -d "{\"tenant\":\"$tenant\"}" >/dev/null; done
+issue initech com.apple.mgmt.External.initech initech-1
+install initech initech-1
+admin -X POST "$url/admin/push/umbrella/revoke" >/dev/null
+admin -X POST "$url/admin/push/initech/share" -d '{"with":["umbrella"]}' >/dev/null
+enrol initech INITECH-1
+topic=initech
+for n in 1 2 3; do enrol umbrella UMBRELLA-$n; done
+[ "$(state "[s['enrollments'] for s in v['sharing'] if s['level']=='Certificate'][0]")" = 4 ] || fail "the shared certificate is not reported"
+separation() { admin "$url/admin/push/umbrella/separation" | json "$1"; }
+advance() { # PYTHON-EXPRESSION over the answer; its status is in $work/status
+  curl -sS -o "$work/advance.json" -w '%{http_code}' -X POST -H "Authorization: Bearer $token" "$url/admin/push/umbrella/separation/advance" >"$work/status"
+  json "$1" <"$work/advance.json"
+}
+[ "$(separation '(v["enrollAgain"], v["next"], [s["step"] for s in v["steps"] if s["touchesDevices"]])')" = "(3, 'ObtainDeveloperAccount', ['EnrollAgain'])" ] || fail "what a plan would be"
+admin -X POST "$url/admin/push/umbrella/separation" -d '{"batch":2}' >/dev/null
+[ "$(curl -s -o /dev/null -w '%{http_code}' -X POST -H "Authorization: Bearer $token" "$url/admin/push/umbrella/separation")" = 409 ] || fail "a second plan began beside the first"
+[ "$(advance 'v["next"]') $(advance 'v["next"]') $(advance 'v["next"]')" = "ObtainVendorCertificate ObtainAppleAccount InstallCertificate" ] || fail "the steps at Apple"
+advance 'v' >/dev/null 2>&1 || true
+[ "$(cat "$work/status")" = 409 ] || fail "the plan went on without a certificate of the tenant's own"
+issue umbrella com.apple.mgmt.External.umbrella umbrella-1 umbrella
+install umbrella umbrella-1
+[ "$(advance 'v["next"]')" = EnrollAgain ] || fail "the certificate of the tenant's own is not seen"
+[ "$(advance '(v["told"], v["moved"])')" = "(['UMBRELLA-1', 'UMBRELLA-2'], 2)" ] || { cat "$work/advance.json"; fail "the first batch"; }
+grep -q "^attention: UMBRELLA-1 of umbrella must enroll again" "$work/server.log" || fail "nobody is told who must enroll again"
+[ "$(advance 'v["waiting"]')" = "['UMBRELLA-1', 'UMBRELLA-2']" ] && [ "$(cat "$work/status")" = 409 ] || fail "the next batch did not wait for the last"
+kill -9 "$server"; wait "$server" 2>/dev/null || true
+start
+[ "$(separation '(v["next"], v["moved"], v["waiting"])')" = "('EnrollAgain', 2, ['UMBRELLA-1', 'UMBRELLA-2'])" ] || fail "the plan is lost with SIGKILL"
+again() { topic=umbrella; tenant=umbrella; udid=$1; introduce "$1"; }
+curl -fsS "$url/t/umbrella/enroll" | grep -q "com.apple.mgmt.External.umbrella" || fail "profiles name the old topic"
+again UMBRELLA-1
+[ "$(advance 'v["waiting"]')" = "['UMBRELLA-2']" ] || fail "who enrolled again is waited for still"
+again UMBRELLA-2
+[ "$(advance '(v["told"], v["moved"])')" = "(['UMBRELLA-3'], 3)" ] || fail "the second batch"
+again UMBRELLA-3
+[ "$(advance '(v["next"], v["told"])')" = "('LeaveCertificate', [])" ] || fail "with nobody left the step is not done"
+[ "$(advance '(v["next"], all(s["done"] for s in v["steps"]))')" = "(None, True)" ] || fail "the certificate was not left"
+[ "$(state "[s for s in v['sharing'] if 'umbrella' in s['tenants']]")" = "[]" ] || fail "umbrella shares something still"
+forget; command umbrella UMBRELLA-2; command initech INITECH-1
+until_true 'len(v)==2' "no push after the separation"
+[ "$(pushes "sorted((p['topic'][len('com.apple.mgmt.External.'):], p['certificate']['serial']) for p in v)")" = "[('initech', '$(serial initech-1)'), ('umbrella', '$(serial umbrella-1)')]" ] || fail "a push came over the other's certificate"
+ok "a tenant leaves a shared certificate: step by step, batch by batch as its devices enroll again, over SIGKILL; each is woken over its own then"
 echo "all held"

@@ -175,6 +175,51 @@ printf 'wrong' >"$work/password"
 grep -q "^error: the backup cannot be restored" "$work/wrong.log" || { cat "$work/wrong.log"; fail "a wrong password is not told"; }
 ok "backed up under a password that OpenSSL needs too, and restored: the numbers of lists rise, a wrong password is told"
 
+# --- years go by: notices, the list of what expires, an authority that has ended ------------------------------------------------------------
+start years
+token=$(token)
+enrol dated
+end=$(date -d "$(openssl x509 -in "$work/ca.pem" -noout -enddate | cut -d= -f2)" +%s)
+[ "$(admin "$url/admin/authority" | json 'v["noticeDays"]')" = 360 ] || fail "the end is not told 360 days before"
+stop
+: >"$work/server.log"
+travel() { # SECONDS SINCE 1970: the server begins there; its log is of this time alone
+  [ -z "$pid" ] || stop
+  : >"$work/server.log"
+  start years --clock-offset $(($1 - $(date +%s)))
+  # What is done by the clock is done at the start, beside everything else.
+  sleep 1
+}
+notices() { grep -c "^notice: the authority's certificate $1" "$work/server.log" || true; }
+travel $(($(date +%s) + 340 * 86400))
+[ "$(admin "$url/admin/certificates?state=expiring" | json '[c["subject"].split(",")[0] for c in v]')" = "['CN=dated']" ] || fail "the list of what expires"
+[ "$(admin "$url/admin/certificates?state=expiring&days=5" | json 'len(v)')" = 0 ] || fail "the days of the list of what expires"
+[ "$(admin "$url/admin/certificates/counts" | json '(v["expiring"],v["active"])')" = "(1, 1)" ] || fail "the counts of what expires"
+grep -q "^notice: the push certificate of example ends at" "$work/server.log" || fail "no notice of the push certificate's end"
+travel $((end - 361 * 86400))
+[ "$(notices 1)" = 0 ] || fail "a notice before its time"
+travel $((end - 359 * 86400))
+[ "$(notices "1 expires at")" = 1 ] || fail "no notice 360 days before the end"
+travel $((end - 358 * 86400))
+[ "$(notices 1)" = 0 ] || fail "a notice was told twice"
+travel $((end - end % 86400 / 2))
+[ "$(notices "1 expires today")" = 1 ] || fail "no notice on the day"
+travel $((end + 3600))
+[ "$(notices "1 expired at")" = 1 ] || fail "no notice after the end"
+mkdir -p "$work/too-late"
+if timeout 20 scepclient -private-key "$work/too-late/key" -certificate "$work/too-late/cert.pem" -server-url "$url/scep/legacy" -challenge secret -cn too-late >"$work/too-late/log" 2>&1 &&
+  [ -s "$work/too-late/cert.pem" ]; then fail "an authority that has ended issues"; fi
+grep -q "^scep: transaction .*expired" "$work/server.log" || { cat "$work/too-late/log"; fail "the log does not say why"; }
+admin -X POST "$url/admin/authority/renew" -d '{}' >/dev/null
+[ "$(grep -c "^notice: the authority was renewed" "$work/server.log")" = 1 ] || fail "no notice of the renewal"
+curl -fsS "$url/ca.pem" -o "$work/ca-years.pem"
+enrol in-time
+openssl verify -x509_strict -attime $((end + 3600)) -CAfile "$work/ca-years.pem" "$work/in-time/cert.pem" >/dev/null || fail "no certificate under the renewed authority"
+admin -X PUT "$url/admin/authority/settings" -d '{"noticeDays":3700}' >/dev/null
+[ "$(notices "2 expires at")" = 1 ] || fail "a changed setting is not followed"
+stop
+ok "notices 360 days before the end or as is set, on the day, after it, once each; what has ended issues nothing until it is renewed"
+
 # --- what strangers send ---------------------------------------------------------------------------------------------------------------------
 start strangers
 token=$(token)

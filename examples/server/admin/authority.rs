@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Query, State};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use serde::Deserialize;
 
 use super::body;
@@ -17,6 +17,7 @@ use crate::routes::blocking;
 pub fn router() -> Router<Arc<Host>> {
     Router::new()
         .route("/admin/authority", get(describe))
+        .route("/admin/authority/settings", put(set))
         .route("/admin/authority/renew", post(renew))
         .route("/admin/authority/succeed", post(succeed))
         .route("/admin/authority/abandon", post(abandon))
@@ -27,6 +28,20 @@ pub fn router() -> Router<Arc<Host>> {
 
 async fn describe(State(host): State<Arc<Host>>) -> Answer {
     blocking(host, |host| Ok(Answer::json(&lifecycle::describe(host)?))).await
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Wanted {
+    notice_days: u32,
+}
+
+async fn set(State(host): State<Arc<Host>>, bytes: Bytes) -> Answer {
+    blocking(host, move |host| {
+        let wanted: Wanted = body(&bytes)?;
+        Ok(Answer::json(&lifecycle::set_notice_days(host, wanted.notice_days)?))
+    })
+    .await
 }
 
 #[derive(Deserialize)]

@@ -38,6 +38,12 @@ struct Wanted {
     state: Listed,
     #[serde(default)]
     format: Form,
+    #[serde(default = "expiring_days")]
+    days: u32,
+}
+
+const fn expiring_days() -> u32 {
+    EXPIRING_DAYS
 }
 
 #[derive(Clone, Copy, Default, Deserialize)]
@@ -62,7 +68,7 @@ enum Form {
 
 impl Wanted {
     fn has(&self, record: &CertificateRecord) -> bool {
-        let state = record.state(now(), EXPIRING_DAYS);
+        let state = record.state(now(), self.days);
         let tenant = record.holder().tenant.as_ref().map(|tenant| tenant.as_str());
         let listed = match self.listed() {
             Listed::All => true,
@@ -88,7 +94,7 @@ async fn list(State(host): State<Arc<Host>>, Query(wanted): Query<Wanted>) -> An
         Form::Json => {
             let mut described = Vec::new();
             each(host, |record| {
-                described.extend(wanted.has(&record).then(|| describe(&record)));
+                described.extend(wanted.has(&record).then(|| describe(&record, wanted.days)));
                 Ok(())
             })?;
             Ok(Answer::json(&Value::Array(described)))
@@ -103,7 +109,7 @@ async fn list(State(host): State<Arc<Host>>, Query(wanted): Query<Wanted>) -> An
 fn export(host: &Host, wanted: &Wanted, format: ExportFormat, content_type: &str) -> Result<Answer, Failure> {
     let mut export = Export::begin(format, String::new()).map_err(Failure::internal)?;
     each(host, |record| match wanted.has(&record) {
-        true => export.row(&Row::of(&record, now(), EXPIRING_DAYS)).map_err(Failure::internal),
+        true => export.row(&Row::of(&record, now(), wanted.days)).map_err(Failure::internal),
         false => Ok(()),
     })?;
     Ok(Answer::ok(content_type, export.finish().map_err(Failure::internal)?))
@@ -130,12 +136,12 @@ async fn counts(State(host): State<Arc<Host>>) -> Answer {
     .await
 }
 
-fn describe(record: &CertificateRecord) -> Value {
+fn describe(record: &CertificateRecord, expiring_days: u32) -> Value {
     let holder = record.holder();
     json!({
         "serial": record.serial().to_string(),
         "subject": record.subject().to_string(),
-        "state": record.state(now(), EXPIRING_DAYS).to_string(),
+        "state": record.state(now(), expiring_days).to_string(),
         "notBefore": record.validity().not_before.to_string(),
         "notAfter": record.validity().not_after.to_string(),
         "tenant": holder.tenant,
@@ -174,7 +180,7 @@ fn decide(host: &Host, serial: &str, what: &str, decision: impl Fn(&CertificateR
         batch.log(format!("audit: certificate {} of {} {what}", record.serial(), record.subject()));
         Ok::<_, Failure>(decided.record)
     })?;
-    Ok(Answer::json(&describe(&record)))
+    Ok(Answer::json(&describe(&record, EXPIRING_DAYS)))
 }
 
 #[derive(Deserialize)]

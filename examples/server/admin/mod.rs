@@ -5,7 +5,7 @@
 //!
 //! | request | answer |
 //! |---|---|
-//! | `GET /admin/certificates` | `[{serial, subject, state, notBefore, notAfter, tenant, enrollment, device, profile}]`; `?state=` `all`, `active`, `expiring`, `inactive`; `?format=` `csv`, `txt`, `xml` |
+//! | `GET /admin/certificates` | `[{serial, subject, state, notBefore, notAfter, tenant, enrollment, device, profile}]`; `?state=` `all`, `active`, `expiring`, `inactive`; `?days=30` before the end are expiring; `?format=` `csv`, `txt`, `xml` |
 //! | `GET /admin/certificates/counts` | `{active, expiring, inactive, expired, held, revoked, all, activePercent}` |
 //! | `POST /admin/certificates/{serial}/revoke` | with `{"reason": "keyCompromise"}`; the certificate |
 //! | `POST /admin/certificates/{serial}/hold`, `/release` | the certificate |
@@ -22,8 +22,11 @@
 //! | `POST /admin/push/{tenant}/certificate` | PEM: the certificate, and its key when it was not requested here; `?reenroll=true` takes another topic. 409 with `{conflict: {current, found, stranded}}` |
 //! | `POST /admin/push/{tenant}/resume`, `/revoke` | `?serial=` chooses one of several |
 //! | `POST /admin/push/{tenant}/share` | `{"with": [NAME, ...]}` |
-//! | `GET /admin/push/{tenant}/separation` | `{tenant, enrollAgain, steps}` |
-//! | `GET /admin/authority` | `{id, generations, services, crls, renewal, next}` |
+//! | `GET /admin/push/{tenant}/separation` | `{tenant, level, enrollAgain, moved, next, told, waiting, steps: [{step, topic, touchesDevices, done}]}`: the plan under way, else what it would be |
+//! | `POST /admin/push/{tenant}/separation` | `{"level": "developer-account", "batch": 100}`; the plan |
+//! | `POST /admin/push/{tenant}/separation/advance` | the plan after one more step or batch; 409 with `{waiting}` until the last batch has enrolled again |
+//! | `GET /admin/authority` | `{id, generations, services, crls, renewal, next, noticeDays}` |
+//! | `PUT /admin/authority/settings` | `{"noticeDays": 360}`; the same |
 //! | `POST /admin/authority/renew` | `{"newKey": false, "ahead": false}`; the same with `lookAt` |
 //! | `POST /admin/authority/succeed`, `/abandon` | the renewal that was made ahead comes into use, or does not |
 //! | `POST /admin/authority/acknowledge` | after a renewal that failed |

@@ -18,7 +18,7 @@ use serde::Deserialize;
 use super::body;
 use crate::failure::{Answer, Failure};
 use crate::host::{Host, now};
-use crate::push::{certificate, report};
+use crate::push::{certificate, report, separation};
 use crate::routes::blocking;
 use crate::store::Batch;
 use crate::tenant;
@@ -31,19 +31,32 @@ pub fn router() -> Router<Arc<Host>> {
         .route("/admin/push/{tenant}/resume", post(resume))
         .route("/admin/push/{tenant}/revoke", post(revoke))
         .route("/admin/push/{tenant}/share", post(share))
-        .route("/admin/push/{tenant}/separation", get(separation))
+        .route("/admin/push/{tenant}/separation", get(show_separation).post(separate))
+        .route("/admin/push/{tenant}/separation/advance", post(advance))
 }
 
 async fn all(State(host): State<Arc<Host>>) -> Answer {
     blocking(host, |host| Ok(Answer::json(&host.store.read(report::report)?))).await
 }
 
-async fn separation(State(host): State<Arc<Host>>, Path(tenant): Path<String>) -> Answer {
+async fn show_separation(State(host): State<Arc<Host>>, Path(tenant): Path<String>) -> Answer {
     blocking(host, move |host| {
-        let plan = host.store.read(|view| report::separation(view, &TenantId::from(tenant.as_str())))?;
-        Ok(Answer::json(&plan))
+        Ok(Answer::json(&host.store.read(|view| separation::show(view, &TenantId::from(tenant.as_str())))?))
     })
     .await
+}
+
+async fn separate(State(host): State<Arc<Host>>, Path(tenant): Path<String>, bytes: Bytes) -> Answer {
+    blocking(host, move |host| {
+        let wanted: separation::Wanted = body(&bytes)?;
+        let tenant = host.store.read(|view| tenant::load(view, &tenant))?.id;
+        Ok(Answer::json(&separation::begin(host, &tenant, &wanted)?))
+    })
+    .await
+}
+
+async fn advance(State(host): State<Arc<Host>>, Path(tenant): Path<String>) -> Answer {
+    blocking(host, move |host| Ok(Answer::json(&separation::advance(host, &TenantId::from(tenant.as_str()))?))).await
 }
 
 /// What a certificate hangs from at Apple.

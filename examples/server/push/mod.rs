@@ -3,4 +3,5 @@
 pub mod apns;
 pub mod certificate;
 pub mod report;
+pub mod separation;
 pub mod waking;

@@ -3,8 +3,9 @@
 use mdm_core::enrollment::Enrollment;
 use mdm_core::id::TenantId;
 use mdm_core::push::{
-    Estate, Level, Node, NoticeSchedule, PushCertificate, SeparationPlan, SeparationStep, Stake, Status, Waking, WakingState,
+    Estate, Level, Node, NoticeSchedule, PushCertificate, SeparationPlan, Stake, Status, Waking, WakingState,
 };
+use mdm_core::record::Change;
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
@@ -128,20 +129,7 @@ fn pushes(view: &View<'_>) -> Result<Value, Failure> {
     Ok(Value::Array(shown.collect()))
 }
 
-/// `GET /admin/push/{tenant}/separation`: the steps that take a tenant out of what it shares.
-pub fn separation(view: &View<'_>, tenant: &TenantId) -> Result<Value, Failure> {
-    let rows = rows(view)?;
-    let plan: SeparationPlan = estate(&rows).plan_separation(tenant, Level::DeveloperAccount, 100).record;
-    let steps = plan.steps().iter().map(|progress| {
-        let topic = match &progress.step {
-            SeparationStep::RenewUnderVendor { topic }
-            | SeparationStep::EnrollAgain { topic, .. }
-            | SeparationStep::LeaveCertificate { topic } => Some(topic.to_string()),
-            _ => None,
-        };
-        let name = format!("{:?}", progress.step);
-        let name = name.split([' ', '{']).next().unwrap_or_default().to_owned();
-        json!({ "step": name, "topic": topic, "touchesDevices": progress.step.touches_devices() })
-    });
-    Ok(json!({ "tenant": tenant, "enrollAgain": plan.to_enroll_again(), "steps": steps.collect::<Vec<_>>() }))
+/// The steps that take a tenant out of what it shares.
+pub fn plan(view: &View<'_>, tenant: &TenantId, level: Level, batch: u32) -> Result<Change<SeparationPlan>, Failure> {
+    Ok(estate(&rows(view)?).plan_separation(tenant, level, batch))
 }

@@ -193,6 +193,8 @@ impl PkiOperation<'_> {
             let reserved = match self.authority.reserve(&wanted, answered.as_ref(), now(), provider) {
                 Ok(reserved) => reserved,
                 Err(ca::Error::Refused(refusal)) => return Ok(Err(refusal.to_string())),
+                // Better no certificate than one that nobody believes.
+                Err(expired @ ca::Error::AuthorityExpired(_)) => return Ok(Err(expired.to_string())),
                 Err(error) => return Err(Failure::from(error)),
             };
             keep_ca(host, batch, reserved.change())?;

@@ -109,6 +109,13 @@ impl<'a> View<'a> {
         self.many("SELECT key, body FROM record WHERE kind = ?1 AND alias = ?2 ORDER BY rowid", params![R::KIND, alias])
     }
 
+    /// Those of them whose key is above `after` and not above `last`, in the order of their keys, no more than `limit`.
+    pub fn list_alias_between<R: Stored>(&self, alias: &str, after: &str, last: &str, limit: u32) -> Result<Vec<R>, Error> {
+        let sql =
+            "SELECT key, body FROM record WHERE kind = ?1 AND alias = ?2 AND key > ?3 AND key <= ?4 ORDER BY key LIMIT ?5";
+        self.many(sql, params![R::KIND, alias, after, last, limit])
+    }
+
     /// How many records of a kind share each second key.
     pub fn count_by_alias<R: Stored>(&self) -> Result<Vec<(String, u64)>, Error> {
         let sql = "SELECT alias, COUNT(*) FROM record WHERE kind = ?1 AND alias IS NOT NULL GROUP BY alias";
@@ -196,6 +203,12 @@ impl<'a> Batch<'a> {
             self.execute("INSERT INTO event (kind, key, body) VALUES (?1, ?2, ?3)", params![R::KIND, key, body])?;
         }
         Ok(())
+    }
+
+    /// The same for a record that begins anew in the place of one that is done with.
+    pub fn keep_anew<R: Stored + Record>(&mut self, change: &Change<R>) -> Result<(), Error> {
+        self.execute("DELETE FROM record WHERE kind = ?1 AND key = ?2", params![R::KIND, change.record.key()])?;
+        self.keep(change)
     }
 
     /// Makes a record findable by a value that is its own: a device token, a fingerprint.
