@@ -9,6 +9,9 @@
 //! asks for a certificate, and polls while the server has not decided. `--renew` asks with the certificate that is there. What a server that
 //! knows no better needs is named with `--peer`; without it, nothing below AES-128 and SHA-256 is spoken.
 
+#[path = "shared/os.rs"]
+mod os;
+
 use std::error::Error;
 use std::fs;
 use std::io::Write as _;
@@ -17,22 +20,16 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use clap::Parser;
-use mdm_core::crypto::{self, DigestAlgorithm, KeyKind, Provider, Random, SigningKey, SoftwareKey};
+use mdm_core::crypto::{DigestAlgorithm, KeyKind, Provider, SigningKey, SoftwareKey};
 use mdm_core::limits::Limits;
 use mdm_core::scep::{CaCertificates, Capabilities, Operation, Peer, Recipient, client, media_type};
 use mdm_core::secret::Secret;
 use mdm_core::time::Timestamp;
 use mdm_core::x509::{Certificate, CsrTemplate, Name, Validity};
 
+use os::Os;
+
 type Failure = Box<dyn Error>;
-
-struct Os;
-
-impl Random for Os {
-    fn fill(&self, dest: &mut [u8]) -> Result<(), crypto::Error> {
-        getrandom::fill(dest).map_err(|_| crypto::Error::Random)
-    }
-}
 
 /// A SCEP client (RFC 8894).
 #[derive(Parser)]

@@ -3,23 +3,20 @@
 //! `backup.p12` holds the authority's key and that of its signing certificate with its chain, `backup.pass` the password;
 //! `key.pem` is the authority's key alone, encrypted under the same password; the certificates lie beside them.
 
+#[path = "shared/os.rs"]
+mod os;
+
 use std::error::Error;
 use std::fs;
 use std::path::PathBuf;
 
-use mdm_core::crypto::{Error as CryptoError, KeyKind, Provider, Random, SigningKey};
+use mdm_core::crypto::{KeyKind, Provider, SigningKey};
 use mdm_core::keystore::{self, EncryptedPrivateKey, Entry, KeyStore, Policy, Protection};
 use mdm_core::secret::Secret;
 use mdm_core::time::Timestamp;
 use mdm_core::x509::{BasicConstraints, CertificateTemplate, Extensions, KeyUsage, Name, SerialNumber, Validity};
 
-struct Os;
-
-impl Random for Os {
-    fn fill(&self, dest: &mut [u8]) -> Result<(), CryptoError> {
-        getrandom::fill(dest).map_err(|_| CryptoError::Random)
-    }
-}
+use os::Os;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let directory = PathBuf::from(std::env::args().nth(1).ok_or("where to? Name a directory")?);

@@ -22,6 +22,9 @@
 //! another key, is noticed. The child answers a content key that does not open with random octets, as [`DecryptionKey::unwrap_key`] does;
 //! a service that reports an error instead is answered with `open_with_key(None)`, which ends alike.
 
+#[path = "shared/os.rs"]
+mod os;
+
 use std::collections::HashMap;
 use std::error::Error;
 use std::io::{BufRead, BufReader, Write, stdin, stdout};
@@ -38,8 +41,7 @@ use axum::routing::get;
 use clap::Parser;
 use mdm_core::cms;
 use mdm_core::crypto::{
-    self, DecryptionKey, KeyKind, KeyTransport, Provider, PublicKey, Random, SignatureAlgorithm, SigningKey, SoftwareKey,
-    ToBeSigned,
+    DecryptionKey, KeyKind, KeyTransport, Provider, PublicKey, SignatureAlgorithm, SigningKey, SoftwareKey, ToBeSigned,
 };
 use mdm_core::limits::Limits;
 use mdm_core::scep::{
@@ -53,16 +55,9 @@ use mdm_core::x509::{
     Validity, verify_path,
 };
 
+use os::Os;
+
 type Failure = Box<dyn Error>;
-
-/// The operating system's randomness.
-struct Os;
-
-impl Random for Os {
-    fn fill(&self, dest: &mut [u8]) -> Result<(), crypto::Error> {
-        getrandom::fill(dest).map_err(|_| crypto::Error::Random)
-    }
-}
 
 /// A SCEP server whose keys are in another process.
 #[derive(Parser)]

@@ -1,4 +1,4 @@
-//! The longest answer that benches read.
+//! The longest answer that benches and the example `throughput` read.
 
 use mdm_core::plist::{Dictionary, Value};
 

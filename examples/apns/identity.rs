@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use mdm_core::crypto::{DigestAlgorithm, Error as CryptoError, KeyKind, Provider, Random, SigningKey as _};
+use mdm_core::crypto::{DigestAlgorithm, KeyKind, Provider, SigningKey as _};
 use mdm_core::push::Topic;
 use mdm_core::time::Timestamp;
 use mdm_core::x509::{
@@ -20,15 +20,7 @@ use rustls::{DigitallySignedStruct, DistinguishedName, RootCertStore, ServerConf
 use serde_json::{Value, json};
 
 use crate::Fail;
-
-/// The operating system's randomness.
-struct Os;
-
-impl Random for Os {
-    fn fill(&self, dest: &mut [u8]) -> Result<(), CryptoError> {
-        getrandom::fill(dest).map_err(|_| CryptoError::Random)
-    }
-}
+use crate::os::Os;
 
 fn provider() -> Provider {
     Provider::rustcrypto(&Os)

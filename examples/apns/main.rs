@@ -23,6 +23,8 @@
 
 mod answers;
 mod identity;
+#[path = "../shared/os.rs"]
+mod os;
 mod pushes;
 
 use std::net::SocketAddr;

@@ -25,6 +25,8 @@ mod lists;
 mod many;
 mod messages;
 mod ocsp;
+#[path = "../shared/os.rs"]
+mod os;
 mod papers;
 mod renewal;
 
@@ -33,21 +35,15 @@ use std::path::PathBuf;
 
 use authority::Ca;
 use clap::Parser;
-use mdm_core::crypto::{Error as CryptoError, KeyKind, Provider, Random};
+use mdm_core::crypto::{KeyKind, Provider};
 use mdm_core::time::Timestamp;
+
+use crate::os::Os;
 
 /// Any step's failure.
 pub type Fail = Box<dyn std::error::Error>;
 /// A step's outcome.
 pub type Result<T> = std::result::Result<T, Fail>;
-
-struct Os;
-
-impl Random for Os {
-    fn fill(&self, dest: &mut [u8]) -> std::result::Result<(), CryptoError> {
-        getrandom::fill(dest).map_err(|_| CryptoError::Random)
-    }
-}
 
 /// Writes one of each thing that the authority makes.
 #[derive(Parser)]

@@ -28,6 +28,8 @@ mod device;
 mod files;
 mod life;
 mod operator;
+#[path = "../shared/os.rs"]
+mod os;
 mod tally;
 mod wire;
 
@@ -39,7 +41,7 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
-use mdm_core::crypto::{Error as CryptoError, Provider, Random};
+use mdm_core::crypto::Provider;
 use reqwest::Url;
 use tokio::sync::Semaphore;
 
@@ -47,6 +49,7 @@ use crate::device::{Device, Record};
 use crate::files::Files;
 use crate::life::{Life, Place};
 use crate::operator::Operator;
+use crate::os::Os;
 use crate::tally::Tally;
 use crate::wire::Wire;
 
@@ -82,15 +85,6 @@ struct Arguments {
     /// Where each device keeps what it has; a later run goes on with them.
     #[arg(long)]
     state: Option<PathBuf>,
-}
-
-/// The operating system's randomness.
-struct Os;
-
-impl Random for Os {
-    fn fill(&self, dest: &mut [u8]) -> std::result::Result<(), CryptoError> {
-        getrandom::fill(dest).map_err(|_| CryptoError::Random)
-    }
 }
 
 /// The fastest that is compiled in: making keys is most of what a simulated device does.

@@ -3,25 +3,18 @@
 use std::cell::Cell;
 use std::path::Path;
 
-use mdm_core::crypto::{Error, Legacy, Provider, PublicKey, Random, SoftwareKey};
+use mdm_core::crypto::{Legacy, Provider, PublicKey, SoftwareKey};
 use mdm_core::keystore;
 use mdm_core::secret::Secret;
 use mdm_core::x509::Certificate;
 use serde::Serialize;
 
 use crate::keystore::{POLICY, with_passwords};
+use crate::os::Os;
 use crate::pem;
 
 /// Every broken algorithm is read: this program shows captures, it decides nothing.
 pub const LEGACY: Legacy = Legacy { sha1: true, triple_des: true, single_des: true, rsa_1024: true };
-
-struct Os;
-
-impl Random for Os {
-    fn fill(&self, dest: &mut [u8]) -> Result<(), Error> {
-        getrandom::fill(dest).map_err(|_| Error::Random)
-    }
-}
 
 /// Keys, certificates and the signed body, each with the name of its file.
 pub struct Given {

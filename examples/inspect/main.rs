@@ -18,6 +18,8 @@ mod keystore;
 mod message;
 mod name;
 mod ocsp;
+#[path = "../shared/os.rs"]
+mod os;
 mod pem;
 mod redact;
 mod scep;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use mdm_core::crypto::{Error as CryptoError, Provider, Random};
+use mdm_core::crypto::Provider;
 use mdm_core::id::TenantId;
 use mdm_core::push::RetryPolicy;
 use mdm_core::scep::ChallengeKey;
@@ -18,20 +18,12 @@ use crate::authority::Registration;
 use crate::failure::Failure;
 use crate::keys::Keys;
 use crate::lifecycle::Backup;
+use crate::os::Os;
 use crate::push::apns::Apns;
 use crate::scep::upstream::Servers;
 use crate::store::{Batch, Store};
 use crate::tenant::{self, ChallengePolicy, ScepSettings, Tenant};
 use crate::{authority, push};
-
-/// The operating system's randomness.
-struct Os;
-
-impl Random for Os {
-    fn fill(&self, dest: &mut [u8]) -> Result<(), CryptoError> {
-        getrandom::fill(dest).map_err(|_| CryptoError::Random)
-    }
-}
 
 /// What the command line says.
 pub struct Config {

@@ -27,6 +27,8 @@ mod keys;
 mod lifecycle;
 mod maintenance;
 mod mdm;
+#[path = "../shared/os.rs"]
+mod os;
 mod push;
 mod records;
 mod revocation;

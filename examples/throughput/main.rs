@@ -33,6 +33,10 @@ mod authority;
 mod counted;
 mod measure;
 mod messages;
+#[path = "../shared/os.rs"]
+mod os;
+#[path = "../../benches/sample/mod.rs"]
+mod sample;
 mod scep;
 
 use std::alloc::System;
@@ -40,12 +44,14 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use clap::{Parser, ValueEnum};
-use mdm_core::crypto::{Error as CryptoError, Provider, Random};
+use mdm_core::crypto::Provider;
 use mdm_core::time::Timestamp;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
 use crate::authority::Owner;
 use crate::measure::{Measured, Workload};
+#[cfg(any(feature = "rustcrypto", feature = "aws-lc-rs"))]
+use crate::os::Os;
 
 /// Counts every allocation of the program.
 #[global_allocator]
@@ -100,16 +106,6 @@ fn seconds(text: &str) -> std::result::Result<f64, String> {
     match text.parse() {
         Ok(seconds) if (0.01..=86_400.0).contains(&seconds) => Ok(seconds),
         _ => Err("from 0.01 to 86400 seconds".into()),
-    }
-}
-
-/// The operating system's randomness.
-#[cfg_attr(not(any(feature = "rustcrypto", feature = "aws-lc-rs")), allow(dead_code, reason = "there is nothing to feed"))]
-struct Os;
-
-impl Random for Os {
-    fn fill(&self, dest: &mut [u8]) -> std::result::Result<(), CryptoError> {
-        getrandom::fill(dest).map_err(|_| CryptoError::Random)
     }
 }
 

@@ -19,7 +19,7 @@ use mdm_core::x509::{Certificate, Standing};
 
 use crate::authority::{Owner, create, key, request};
 use crate::measure::Workload;
-use crate::{Fail, Result};
+use crate::{Fail, Result, sample};
 
 const UDID: &str = "00008150-000A1B2C3D4E5F60";
 /// A moment at which the push certificate of the tests is good.
@@ -179,24 +179,7 @@ pub fn report() -> Result<Workload> {
 
 /// The applications of a device that has 4,000 of them.
 pub fn applications() -> Result<Workload> {
-    let apps: Vec<Value> = (0..4_000_i64)
-        .map(|number| {
-            Value::from(Dictionary::from_iter::<[(&str, Value); 11]>([
-                ("AdHocCodeSigned", false.into()),
-                ("AppStoreVendable", true.into()),
-                ("BetaApp", false.into()),
-                ("BundleSize", (number * 1_234_567).into()),
-                ("DeviceBasedVPP", false.into()),
-                ("DynamicSize", (number * 4_096).into()),
-                ("Identifier", format!("com.example.department.application-{number}").into()),
-                ("IsValidated", true.into()),
-                ("Name", format!("Application № {number}").into()),
-                ("ShortVersion", format!("{}.{}.{}", number % 20, number % 7, number % 3).into()),
-                ("Version", format!("{number}").into()),
-            ]))
-        })
-        .collect();
-    let body = report_of("apps-1", "InstalledApplicationList", apps.into())?;
+    let body = plist::to_xml(&sample::applications())?;
     let input = body.len();
     let operation = move || {
         let answer = Report::parse(&body, &Limits::MESSAGE)?.into_answer::<InstalledApplicationList>()?;

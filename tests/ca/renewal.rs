@@ -433,5 +433,6 @@ fn a_renewal_ahead_can_be_given_up() {
     assert_eq!(given_up.certificate().unwrap(), before.certificate().unwrap());
     assert!(given_up.succeed(noon()).is_err());
     let acknowledged = given_up.acknowledge_renewal(noon()).unwrap().record;
-    renew(&acknowledged, &Renewal::default(), noon()).unwrap();
+    let again = renew(&acknowledged, &Renewal::default(), noon()).unwrap();
+    assert_eq!(again.record.renewal(), Some(RenewalState::Running(GenerationId::from(3))));
 }

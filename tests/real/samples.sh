@@ -2,10 +2,10 @@
 # The example `inspect` says what files are: some of each kind, made here with OpenSSL, and every real capture in ../shared/samples
 # (skipped where that folder is absent) with the keys there.
 #
-# Needs: a release build of the example `inspect`; openssl, python3.
+# Needs: a release build of the example `inspect` (or the folder MDM_CORE_EXAMPLES); openssl, python3.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-inspect=${CARGO_TARGET_DIR:-target}/release/examples/inspect
+inspect=${MDM_CORE_EXAMPLES:-$PWD/${CARGO_TARGET_DIR:-target}/release/examples}/inspect
 samples=../shared/samples
 [ -d "$samples" ] || samples=../../shared/samples
 work=$(mktemp -d)
@@ -87,6 +87,9 @@ PLIST
   quiet openssl cms -sign -binary -nodetach -stream -in enroll.mobileconfig -signer ca.pem -inkey ca.key -outform DER -out signed.mobileconfig
   quiet openssl cms -sign -binary -in enroll.mobileconfig -signer ca.pem -inkey ca.key -outform DER -out detached.der
   quiet openssl cms -encrypt -binary -aes128 -in enroll.mobileconfig -outform DER -out sealed.der ca.pem
+  quiet openssl cms -encrypt -binary -aes-256-gcm -in enroll.mobileconfig -outform DER -out gcm.der ca.pem
+  quiet openssl cms -encrypt -binary -aes128 -in enroll.mobileconfig -outform DER -out agreed.der <(openssl x509 -inform DER -in device.cer)
+  quiet openssl cms -encrypt -binary -aes128 -pwri_password secret -in enroll.mobileconfig -outform DER -out password.der
   cp detached.der nested.der
   for level in 1 2 3 4 5 6 7 8 9 10; do
     quiet openssl cms -sign -binary -nodetach -in nested.der -signer ca.pem -inkey ca.key -outform DER -out nested.new
@@ -185,7 +188,8 @@ kinds = {name: value["kind"] for name, value in said.items()}
 assert kinds == {
     "ca.pem": "certificate", "device.cer": "certificate", "push.pem": "push-certificate", "device.csr": "csr", "list.pem": "crl",
     "list.crl": "crl", "chain.p7b": "ca-certificates", "enroll.mobileconfig": "profile", "signed.mobileconfig": "profile",
-    "detached.der": "mdm-signature", "detached.b64": "mdm-signature", "sealed.der": "enveloped-data", "command.plist": "command",
+    "detached.der": "mdm-signature", "detached.b64": "mdm-signature", "sealed.der": "enveloped-data", "gcm.der": "enveloped-data",
+    "agreed.der": "enveloped-data", "password.der": "enveloped-data", "command.plist": "command",
     "erase.plist": "command", "token.plist": "check-in", "array.plist": "plist", "ca.key": "private-key", "ec.key": "private-key",
     "sec1.key": "private-key", "pkcs1.key": "private-key", "pkcs8.der": "private-key", "locked.key": "private-key",
     "machine.plist": "machine-info", "manifest.plist": "app-manifest", "refusal.plist": "error-body", "bootstrap.plist": "check-in-answer",
@@ -195,6 +199,13 @@ assert kinds == {
     "java.jks": "key-store", "java.jceks": "key-store", "gnutls.p12": "key-store", "billion.p12": "key-store",
     "pbes2-SHA256.p8": "private-key", "old-aes256.pem": "private-key", "ocsp.req.der": "ocsp-request", "ocsp.resp.der": "ocsp-response",
 }, kinds
+sealed = {name: (said[name]["cipher"], [recipient["transport"] for recipient in said[name]["recipients"]]) for name in ["sealed.der", "gcm.der", "agreed.der", "password.der"]}
+assert sealed == {
+    "sealed.der": ("AES-128-CBC", ["RSA PKCS#1 v1.5"]), "gcm.der": ("AES-256-GCM", ["RSA PKCS#1 v1.5"]),
+    "agreed.der": ("AES-128-CBC", ["ECDH on P-256, AES key wrap"]), "password.der": ("AES-128-CBC", ["a password, PBKDF2"]),
+}, sealed
+assert said["gcm.der"]["holds"]["kind"] == said["sealed.der"]["holds"]["kind"] == "profile"
+assert said["agreed.der"]["recipients"][0]["serial"] == "07" and said["password.der"]["recipients"][0]["iterations"] >= 1
 for name in ["chain.p12", "java.jks", "java.jceks", "gnutls.p12"]:
     assert said[name]["opened"], said[name]
 assert [entry["algorithm"] for entry in said["chain.p12"]["entries"]] == ["ECDSA P-256"], said["chain.p12"]

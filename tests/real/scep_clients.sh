@@ -9,7 +9,7 @@
 #
 # scepserver 2.1.0 listens on every interface; the script runs in a network namespace of its own, where that is the loopback alone.
 #
-# Needs: a release build of the examples `enroll`, `kms_signer` and `server`; scep, openssl, curl, iproute2, util-linux. PyScep is used when
+# Needs: a release build of the examples `enroll`, `kms_signer` and `server` (or the folder MDM_CORE_EXAMPLES); scep, openssl, curl, iproute2, util-linux. PyScep is used when
 # `$PYSCEP_PYTHON` (python3 when unset) can import it.
 set -euo pipefail
 if [ -z "${IN_OWN_NETWORK:-}" ]; then
@@ -17,7 +17,7 @@ if [ -z "${IN_OWN_NETWORK:-}" ]; then
 fi
 ip link set lo up
 cd "$(dirname "$0")/../.."
-examples=${EXAMPLES:-$PWD/${CARGO_TARGET_DIR:-target}/release/examples}
+examples=${MDM_CORE_EXAMPLES:-$PWD/${CARGO_TARGET_DIR:-target}/release/examples}
 python=${PYSCEP_PYTHON:-python3}
 work=$(mktemp -d)
 challenge="correct horse $RANDOM"

@@ -118,7 +118,7 @@ ok "the authority is renewed with the same key and with a new one; each key answ
 
 # --- a certificate that is made ahead, and announced (RFC 8894 section 4.7) -----------------------------------------------------------------
 cp "$work/ca-3.pem" "$work/ca.pem"
-offers_next() { curl -fsS "$url/scep?operation=GetCACaps" | grep -qx GetNextCACert; }
+offers_next() { curl -fsS "$url/scep?operation=GetCACaps" | grep -x GetNextCACert >/dev/null; }
 next_status() { curl -sS -o "$work/next.der" -D "$work/next.headers" -w '%{http_code}' "$url/scep?operation=GetNextCACert"; }
 ! offers_next || fail "GetNextCACert is offered and there is no next certificate"
 [ "$(next_status)" = 404 ] || fail "GetNextCACert is answered and there is no next certificate"
