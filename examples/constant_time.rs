@@ -23,9 +23,6 @@
 //! The same harness is held against leaks that were planted (a comparison that stops at the first difference, an unwrapping that does
 //! a little more when the padding is wrong) and must find them. Exit code 0 when it finds those and no other.
 
-#[path = "shared/os.rs"]
-mod os;
-
 use std::hint::black_box;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -33,10 +30,10 @@ use std::time::Instant;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::{Parser, ValueEnum};
-use mdm_core::crypto::{ContentCipher, DecryptionKey, DigestAlgorithm, KeyTransport, Provider, SoftwareKey};
+use mdm_core::crypto::{
+    ContentCipher, DecryptionKey, DigestAlgorithm, Error as CryptoError, KeyTransport, Provider, Random, SoftwareKey,
+};
 use mdm_core::secret::Secret;
-
-use os::Os;
 
 type Fail = Box<dyn std::error::Error>;
 
@@ -55,6 +52,14 @@ struct Arguments {
 enum Backend {
     Rustcrypto,
     AwsLcRs,
+}
+
+struct Os;
+
+impl Random for Os {
+    fn fill(&self, dest: &mut [u8]) -> Result<(), CryptoError> {
+        getrandom::fill(dest).map_err(|_| CryptoError::Random)
+    }
 }
 
 impl Backend {
