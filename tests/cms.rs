@@ -522,10 +522,19 @@ fn what_is_sealed_here_is_opened_here_by_each_recipient() {
             ContentCipher::Aes256Gcm,
         ] {
             let ec = certificate("ec");
-            let sealed = seal(CONTENT, &[&ec, &rsa], cipher, KeyTransport::RsaPkcs1, &provider).unwrap();
+            let both = seal(CONTENT, &[&ec, &rsa], cipher, KeyTransport::RsaPkcs1, &provider);
+            let mut holders = vec![(&rsa, key(&provider, "rsa"))];
+            let sealed = if cipher == ContentCipher::DesCbc {
+                // A key of eight octets cannot be wrapped (RFC 3394 section 2).
+                assert_eq!(both, Err(Error::Crypto(crypto::Error::Key)));
+                seal(CONTENT, &[&rsa], cipher, KeyTransport::RsaPkcs1, &provider).unwrap()
+            } else {
+                holders.push((&ec, key(&provider, "ec")));
+                both.unwrap()
+            };
             let envelope = EnvelopedData::parse(&sealed, &Limits::PKI).unwrap();
             assert_eq!(envelope.is_authenticated(), cipher.is_authenticated());
-            for (certificate, key) in [(&rsa, key(&provider, "rsa")), (&ec, key(&provider, "ec"))] {
+            for (certificate, key) in holders {
                 let opened = envelope.open(certificate, &key, &provider, &policy);
                 assert_eq!(opened.as_ref().map(Secret::expose), Ok(CONTENT), "{name} {cipher:?}");
             }

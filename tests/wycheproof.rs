@@ -72,7 +72,7 @@ fn signatures_of_rsa() {
     let mut tally = Tally::default();
     for (algorithm, name) in sets.into_iter().flat_map(|(algorithm, names)| names.iter().map(move |name| (algorithm, *name))) {
         for group in rsa_pkcs1_verify::TestSet::load(name).unwrap().test_groups {
-            let key = PublicKey::from_der(&group.asn_key.to_vec()).or_else(|_| PublicKey::from_der(&group.der)).unwrap();
+            let key = PublicKey::from_der(&group.asn_key).or_else(|_| PublicKey::from_der(&group.der)).unwrap();
             for test in &group.tests {
                 for (provider_name, provider) in providers() {
                     let accepted = provider.verifier.verify(algorithm, &key, &test.msg, &test.sig).is_ok();

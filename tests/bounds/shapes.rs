@@ -20,6 +20,7 @@ use mdm_core::plist;
 use mdm_core::profile::{self, Profile};
 use mdm_core::push::{Answer, SignedRequest};
 use mdm_core::scep::{CaCertificates, Capabilities, Operation, Peer, PkiMessage};
+use mdm_core::schema::Record;
 use mdm_core::time::Timestamp;
 use mdm_core::x509::ocsp::{self, Request, Response};
 use mdm_core::x509::{Certificate, CertificateRevocationList, Csr};
@@ -231,21 +232,21 @@ pub const SHAPES: &[Shape] = &[
     },
     Shape {
         name: "keystore: PKCS#12",
-        most: STORE,
+        // Here it is the elements that are limited.
+        most: 600_000,
         make: |bytes| stores::pkcs12(bytes, &certificate(1, 0)),
         read: stores::open,
     },
     Shape {
         name: "keystore: JKS",
         most: STORE,
-        make: |bytes| stores::java(0xFEED_FEED, bytes, 2, &stores::java_certificate(&certificate(1, 0))),
+        make: |bytes| stores::java(0xFEED_FEED, bytes, &stores::java_certificate(&certificate(1, 0))),
         read: stores::open,
     },
     Shape {
         name: "keystore: JCEKS",
         most: STORE,
-        // An object of Java's that is no more than null, where a secret key would be.
-        make: |bytes| stores::java(0xCECE_CECE, bytes.min(300_000), 3, &[0xAC, 0xED, 0, 5, 0x70]),
+        make: |bytes| stores::java(0xCECE_CECE, bytes, &stores::java_certificate(&certificate(1, 0))),
         read: stores::open,
     },
     Shape { name: "keystore: PKCS#8", most: 100_000, make: stores::pkcs8, read: stores::private_key },

@@ -69,9 +69,9 @@ pub fn pkcs12(bytes: usize, certificate: &[u8]) -> Vec<u8> {
     })
 }
 
-/// A Java store with this magic, of so many entries, which may be whatever follows alias and date.
-pub fn java(magic: u32, bytes: usize, kind: u32, entry: &[u8]) -> Vec<u8> {
-    let entry = [&kind.to_be_bytes()[..], &[0, 1, b'a'], &[0; 8], entry].concat();
+/// A Java store with this magic, of so many copies of a certificate.
+pub fn java(magic: u32, bytes: usize, certificate: &[u8]) -> Vec<u8> {
+    let entry = [&2_u32.to_be_bytes()[..], &[0, 1, b'a'], &[0; 8], certificate].concat();
     let count = bytes / entry.len();
     let mut store = [magic.to_be_bytes(), 2_u32.to_be_bytes(), (count as u32).to_be_bytes()].concat();
     store.extend(entry.repeat(count));

@@ -23,7 +23,7 @@ chmod +x "$work/rustc"
 export RUSTC_WORKSPACE_WRAPPER=$work/rustc LLVM_PROFILE_FILE=$work/%p-%m.profraw CARGO_INCREMENTAL=0
 cargo=${CARGO:-cargo}
 
-"$cargo" test --all-features --lib --tests --no-run --message-format=json 2>"$work/build" >"$work/messages" ||
+"$cargo" test --all-features --lib --tests --no-run --message-format=json-render-diagnostics 2>"$work/build" >"$work/messages" ||
   { tail -n 40 "$work/build" >&2; exit 1; }
 "$cargo" test --all-features --lib --tests --no-fail-fast >"$work/tests" 2>&1 || { grep -E "FAILED|panicked" "$work/tests" >&2; exit 1; }
 "$tools/llvm-profdata" merge -sparse "$work"/*.profraw -o "$work/merged"
