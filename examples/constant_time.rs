@@ -2,14 +2,15 @@
 //! dudect ("Dude, is my code constant time?", Reparaz, Balasch and Verbauwhede, 2017).
 //!
 //! ```text
-//! cargo run --release --example constant_time -- [--backend rustcrypto|aws-lc-rs] [--measurements N]
+//! cargo run --release --features aws-lc-rs --example constant_time -- [--backend rustcrypto|aws-lc-rs] [--measurements N]
 //! ```
 //!
-//! Two classes of input take turns in random order; Welch's t-test says whether their times have one mean, over all times and over
-//! those below several percentiles, since interruptions hit the slow ones; and a test of proportions says whether both classes have the
-//! same share of the times below each percentile. A |t| above 10, three times in a row on fresh
-//! measurements, is a leak. A clock on a shared machine sees differences of some nanoseconds in comparisons and some hundreds in RSA
-//! operations; smaller ones it does not see.
+//! Two classes of input are measured in pairs, one right after the other and in random order, so that whatever slows the machine down slows
+//! both; and both stand in the same memory when they are measured. Of the differences is asked whether as many are above zero as below (a
+//! sign test, which a few interruptions cannot disturb) and whether their mean is zero (a t-test, over all of them and without the largest
+//! tenth and hundredth, since a leak may show in rare cases only). A |t| above 10, three times in a row on fresh measurements, is a leak.
+//! A clock on a shared machine sees differences of some nanoseconds in comparisons and of some hundreds in RSA operations; smaller ones it
+//! does not see.
 //!
 //! | test | first class | second class |
 //! |---|---|---|
@@ -21,7 +22,8 @@
 //! | content padding | a last octet that no padding has | padding that is wrong in its first octet |
 //!
 //! The same harness is held against leaks that were planted (a comparison that stops at the first difference, an unwrapping that does
-//! a little more when the padding is wrong) and must find them. Exit code 0 when it finds those and no other.
+//! a little more when the padding is wrong) and must find them. Exit code 0 when it finds those and no other; 1 when it finds another, or
+//! not those; 2 when it could not run.
 
 use std::hint::black_box;
 use std::process::ExitCode;
@@ -40,15 +42,15 @@ type Fail = Box<dyn std::error::Error>;
 /// A statistical test for leaks by time.
 #[derive(Parser)]
 struct Arguments {
-    /// Whose primitives.
-    #[arg(long, default_value = "rustcrypto")]
-    backend: Backend,
-    /// Times that are taken for each test of a comparison; a tenth of it for each test of an RSA operation.
-    #[arg(long, default_value_t = 40_000)]
+    /// Whose primitives; all that are compiled in when none is named.
+    #[arg(long)]
+    backend: Option<Backend>,
+    /// Pairs that are measured for each test of a comparison; a tenth of it for each test of an RSA operation.
+    #[arg(long, default_value_t = 20_000)]
     measurements: usize,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum Backend {
     Rustcrypto,
     AwsLcRs,
@@ -62,103 +64,75 @@ impl Random for Os {
     }
 }
 
-impl Backend {
-    fn provider(self) -> Result<Provider, Fail> {
-        match self {
-            #[cfg(feature = "rustcrypto")]
-            Backend::Rustcrypto => Ok(Provider::rustcrypto(&Os)),
-            #[cfg(feature = "aws-lc-rs")]
-            Backend::AwsLcRs => Ok(Provider::aws_lc_rs(&Os)),
-            #[allow(unreachable_patterns, reason = "with every feature nothing is missing")]
-            missing => {
-                let name = missing.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
-                Err(format!("this build has no backend {name}; build it with `--features {name}`").into())
-            }
-        }
-    }
+/// The providers that are asked for.
+fn providers(asked: Option<Backend>) -> Vec<(&'static str, Provider)> {
+    let all = [
+        #[cfg(feature = "rustcrypto")]
+        (Backend::Rustcrypto, "rustcrypto", Provider::rustcrypto(&Os)),
+        #[cfg(feature = "aws-lc-rs")]
+        (Backend::AwsLcRs, "aws-lc-rs", Provider::aws_lc_rs(&Os)),
+    ];
+    all.into_iter()
+        .filter(|(backend, ..)| asked.is_none_or(|asked| asked == *backend))
+        .map(|(_, name, provider)| (name, provider))
+        .collect()
 }
 
-/// Above it, two means are not one.
+/// Above it, two classes are not one.
 const LEAK: f64 = 10.0;
 /// How often in a row.
 const IN_A_ROW: usize = 3;
-/// Percentiles, in tenths of a percent, up to which times are looked at besides all of them.
-const CROPS: [usize; 8] = [10, 50, 100, 250, 500, 750, 900, 990];
+/// Shares of the differences, in hundredths, the smallest first, whose mean is looked at.
+const CROPS: [usize; 3] = [90, 99, 100];
 
-/// A running mean and variance (Welford).
-#[derive(Default)]
-struct Sample {
-    count: f64,
-    mean: f64,
-    squares: f64,
+/// Nanoseconds.
+fn time(run: impl FnOnce()) -> f64 {
+    let begun = Instant::now();
+    run();
+    begun.elapsed().as_nanos() as f64
 }
 
-impl Sample {
-    fn add(&mut self, time: f64) {
-        self.count += 1.0;
-        let delta = time - self.mean;
-        self.mean += delta / self.count;
-        self.squares += delta * (time - self.mean);
-    }
-
-    fn variance_of_mean(&self) -> f64 {
-        self.squares / (self.count - 1.0).max(1.0) / self.count.max(1.0)
-    }
+/// How far the mean of these differences is from zero, in its standard errors.
+fn t_of(differences: &[f64]) -> f64 {
+    let count = differences.len() as f64;
+    let mean = differences.iter().sum::<f64>() / count;
+    let squares: f64 = differences.iter().map(|difference| (difference - mean).powi(2)).sum();
+    mean / (squares / (count - 1.0) / count).sqrt().max(f64::MIN_POSITIVE)
 }
 
-/// Welch's t between the classes, over the times up to a bound.
-fn welch(times: &[(bool, f64)], bound: f64) -> f64 {
-    let mut samples = [Sample::default(), Sample::default()];
-    for (second, time) in times.iter().filter(|(_, time)| *time <= bound) {
-        samples[usize::from(*second)].add(*time);
-    }
-    let [first, second] = &samples;
-    if first.count < 100.0 || second.count < 100.0 {
-        return 0.0;
-    }
-    (first.mean - second.mean) / (first.variance_of_mean() + second.variance_of_mean()).sqrt().max(f64::MIN_POSITIVE)
+/// How far the number of differences above zero is from that below, in standard deviations.
+fn sign(differences: &[f64]) -> f64 {
+    let above = differences.iter().filter(|difference| **difference > 0.0).count() as f64;
+    let below = differences.iter().filter(|difference| **difference < 0.0).count() as f64;
+    (above - below) / (above + below).sqrt().max(1.0)
 }
 
-/// Whether both classes have the same share of times up to a bound: the z of two proportions. Where interruptions spread the slow
-/// times, the fast ones still tell the classes apart.
-fn proportions(times: &[(bool, f64)], bound: f64) -> f64 {
-    let (mut all, mut below) = ([0.0; 2], [0.0; 2]);
-    for (second, time) in times {
-        all[usize::from(*second)] += 1.0;
-        below[usize::from(*second)] += f64::from(u8::from(*time <= bound));
-    }
-    let share = (below[0] + below[1]) / (all[0] + all[1]);
-    let variance = share * (1.0 - share) * (1.0 / all[0] + 1.0 / all[1]);
-    if variance > 0.0 { (below[0] / all[0] - below[1] / all[1]) / variance.sqrt() } else { 0.0 }
-}
-
-/// The largest |t| of so many measurements; `operation` is told the class.
-fn largest_t(measurements: usize, operation: &mut dyn FnMut(bool)) -> Result<f64, Fail> {
-    let mut classes = vec![0; measurements];
-    getrandom::fill(&mut classes)?;
+/// The largest |t| of so many pairs; `operation` is told the class, and gives the time.
+fn largest_t(pairs: usize, operation: &mut dyn FnMut(bool) -> f64) -> Result<f64, Fail> {
+    let mut orders = vec![0; pairs];
+    getrandom::fill(&mut orders)?;
     // The first times are those of cold caches.
-    for class in classes.iter().take(measurements / 50) {
-        operation(class & 1 == 1);
+    for order in orders.iter().take(pairs / 50) {
+        operation(order & 1 == 1);
     }
-    let mut times: Vec<(bool, f64)> = Vec::with_capacity(measurements);
-    for class in classes {
-        let second = class & 1 == 1;
-        let begun = Instant::now();
-        operation(second);
-        times.push((second, begun.elapsed().as_nanos() as f64));
-    }
-    let mut sorted: Vec<f64> = times.iter().map(|(_, time)| *time).collect();
-    sorted.sort_unstable_by(f64::total_cmp);
-    let bounds = CROPS.iter().filter_map(|crop| sorted.get(sorted.len() * crop / 1000)).copied();
-    let judged = |bound| welch(&times, bound).abs().max(proportions(&times, bound).abs());
-    Ok(bounds.chain([f64::INFINITY]).map(judged).fold(0.0, f64::max))
+    let mut differences: Vec<f64> = orders
+        .into_iter()
+        .map(|order| {
+            let second_goes_first = order & 1 == 1;
+            let (one, other) = (operation(second_goes_first), operation(!second_goes_first));
+            if second_goes_first { one - other } else { other - one }
+        })
+        .collect();
+    differences.sort_unstable_by(|one, other| one.abs().total_cmp(&other.abs()));
+    let cropped = CROPS.iter().filter_map(|crop| differences.get(..pairs * crop / 100)).map(|kept| t_of(kept).abs());
+    Ok(cropped.fold(sign(&differences).abs(), f64::max))
 }
 
 /// Whether there is a leak, and the smallest of the |t| that say so.
-fn leaks(measurements: usize, operation: &mut dyn FnMut(bool)) -> Result<(bool, f64), Fail> {
+fn leaks(pairs: usize, operation: &mut dyn FnMut(bool) -> f64) -> Result<(bool, f64), Fail> {
     let mut least = f64::INFINITY;
     for _ in 0..IN_A_ROW {
-        least = least.min(largest_t(measurements, operation)?);
+        least = least.min(largest_t(pairs, operation)?);
         if least <= LEAK {
             return Ok((false, least));
         }
@@ -183,6 +157,8 @@ struct Envelopes {
     first: Vec<Vec<u8>>,
     second: Vec<Vec<u8>>,
     turn: usize,
+    /// Where the one stands that is opened next.
+    next: Vec<u8>,
 }
 
 /// Ciphertexts of each class: one alone might be faster by what its number is.
@@ -195,15 +171,33 @@ impl Envelopes {
         let key = provider.load(&Secret::new(STANDARD.decode(body)?))?;
         let first = (0..POOL).map(|_| wrap::<16>(provider, &key)).collect::<Result<_, _>>()?;
         let second = (0..POOL).map(|_| second(provider, &key)).collect::<Result<_, _>>()?;
-        Ok(Envelopes { key, substitute: Secret::new(provider.random_bytes::<16>()?.to_vec()), first, second, turn: 0 })
+        Ok(Envelopes {
+            key,
+            substitute: Secret::new(provider.random_bytes::<16>()?.to_vec()),
+            first,
+            second,
+            turn: 0,
+            next: Vec::new(),
+        })
     }
 
-    /// Opens the next of a class; gives whether it was the substitute that came out.
-    fn open(&mut self, second: bool) -> bool {
+    /// Chooses the next of a class.
+    fn choose(&mut self, second: bool) {
         self.turn = (self.turn + 1) % POOL;
-        let wrapped = if second { &self.second[self.turn] } else { &self.first[self.turn] };
-        let opened = self.key.unwrap_key(KeyTransport::RsaPkcs1, black_box(wrapped), self.substitute.clone());
+        let chosen = if second { &self.second[self.turn] } else { &self.first[self.turn] };
+        self.next.clone_from(chosen);
+    }
+
+    /// Opens what was chosen; gives whether it was the substitute that came out.
+    fn open(&self) -> bool {
+        let opened = self.key.unwrap_key(KeyTransport::RsaPkcs1, black_box(&self.next), self.substitute.clone());
         black_box(opened).is_ok_and(|opened| opened == self.substitute)
+    }
+
+    /// Whether one of this class gives the substitute.
+    fn gives_substitute(&mut self, second: bool) -> bool {
+        self.choose(second);
+        self.open()
     }
 }
 
@@ -234,62 +228,67 @@ fn conclude(name: &str, planted: bool, (leak, t): (bool, f64)) -> bool {
     planted == leak
 }
 
-fn comparisons(measurements: usize) -> Result<bool, Fail> {
+fn comparisons(pairs: usize) -> Result<bool, Fail> {
     let challenge: Vec<u8> = (0..1_024).map(|octet| (octet % 251) as u8).collect();
     let (early, late) = (wrong_at(&challenge, 0), wrong_at(&challenge, challenge.len() - 1));
     let expected = Secret::from(challenge.as_slice());
     let compare = |first: &[u8], second: &[u8]| {
-        let guesses = [Secret::from(first), Secret::from(second)];
-        leaks(measurements, &mut |class| {
-            for _ in 0..REPEATED {
-                black_box(black_box(&guesses[usize::from(class)]) == black_box(&expected));
-            }
+        leaks(pairs, &mut |class| {
+            let guess = Secret::from(if class { second } else { first });
+            time(|| (0..REPEATED).for_each(|_| _ = black_box(black_box(&guess) == black_box(&expected))))
         })
     };
     let mut held = conclude("challenge compare", false, compare(&early, &late)?);
     held &= conclude("challenge compare, right", false, compare(&early, &challenge)?);
-    let planted = leaks(measurements, &mut |class| {
-        let guess = if class { &late } else { &early };
-        for _ in 0..REPEATED {
-            // What must not be done: it stops where the first difference is.
-            black_box(black_box(guess).iter().zip(black_box(&challenge)).all(|(guess, octet)| guess == octet));
-        }
+    let mut guess = early.clone();
+    let planted = leaks(pairs, &mut |class| {
+        guess.copy_from_slice(if class { &late } else { &early });
+        // What must not be done: it stops where the first difference is.
+        let stops_early = || black_box(&guess).iter().zip(black_box(&challenge)).all(|(guess, octet)| guess == octet);
+        time(|| (0..REPEATED).for_each(|_| _ = black_box(stops_early())))
     });
     held &= conclude("a comparison that stops early", true, planted?);
     Ok(held)
 }
 
-fn codes(provider: &Provider, measurements: usize) -> Result<bool, Fail> {
+fn codes(provider: &Provider, pairs: usize) -> Result<bool, Fail> {
     let code = provider.digest(DigestAlgorithm::Sha512, b"message");
     let guesses = [wrong_at(code.as_ref(), 0), wrong_at(code.as_ref(), 63)];
-    let outcome = leaks(measurements, &mut |class| {
-        for _ in 0..REPEATED * 4 {
-            black_box(black_box(&code).matches(black_box(&guesses[usize::from(class)])));
-        }
+    let mut guess = guesses[0].clone();
+    let outcome = leaks(pairs, &mut |class| {
+        guess.copy_from_slice(&guesses[usize::from(class)]);
+        time(|| (0..REPEATED * 4).for_each(|_| _ = black_box(black_box(&code).matches(black_box(&guess)))))
     })?;
     Ok(conclude("authentication code", false, outcome))
 }
 
-fn unwrapping(provider: &Provider, measurements: usize) -> Result<bool, Fail> {
+fn unwrapping(provider: &Provider, pairs: usize) -> Result<bool, Fail> {
     let mut padding = Envelopes::new(provider, garbage)?;
     let mut length = Envelopes::new(provider, wrap::<24>)?;
-    if padding.open(false) || !padding.open(true) || !length.open(true) {
+    if padding.gives_substitute(false) || !padding.gives_substitute(true) || !length.gives_substitute(true) {
         return Err("the classes of envelopes are not what they should be".into());
     }
-    let mut held = conclude("unwrap, padding", false, leaks(measurements, &mut |class| _ = black_box(padding.open(class)))?);
-    held &= conclude("unwrap, length", false, leaks(measurements, &mut |class| _ = black_box(length.open(class)))?);
+    let opened = |envelopes: &mut Envelopes, class| {
+        envelopes.choose(class);
+        time(|| _ = black_box(envelopes.open()))
+    };
+    let mut held = conclude("unwrap, padding", false, leaks(pairs, &mut |class| opened(&mut padding, class))?);
+    held &= conclude("unwrap, length", false, leaks(pairs, &mut |class| opened(&mut length, class))?);
     let noise = vec![0; 16_384];
-    let planted = leaks(measurements, &mut |class| {
-        // What must not be done: the failure costs a little more, some twentieth of the whole.
-        if padding.open(class) {
-            (0..16).for_each(|_| _ = black_box(provider.digest(DigestAlgorithm::Sha256, black_box(&noise))));
-        }
+    let planted = leaks(pairs, &mut |class| {
+        padding.choose(class);
+        time(|| {
+            // What must not be done: the failure costs a little more, some twentieth of the whole.
+            if padding.open() {
+                (0..4).for_each(|_| _ = black_box(provider.digest(DigestAlgorithm::Sha256, black_box(&noise))));
+            }
+        })
     });
     held &= conclude("an unwrapping that tells by its time", true, planted?);
     Ok(held)
 }
 
-fn content(provider: &Provider, measurements: usize) -> Result<bool, Fail> {
+fn content(provider: &Provider, pairs: usize) -> Result<bool, Fail> {
     let (cipher, key, iv) = (ContentCipher::Aes128Cbc, Secret::new(vec![7; 16]), [9; 16]);
     // A block more of padding than the cipher adds of itself, so that it is the content's last block that is judged.
     let sealed = |last: [u8; 16]| -> Result<Vec<u8>, Fail> {
@@ -307,19 +306,27 @@ fn content(provider: &Provider, measurements: usize) -> Result<bool, Fail> {
     if classes.iter().any(|sealed| provider.ciphers.decrypt(cipher, &key, &iv, sealed).is_ok()) {
         return Err("the classes of padding are not what they should be".into());
     }
-    let outcome = leaks(measurements, &mut |class| {
-        drop(black_box(provider.ciphers.decrypt(cipher, &key, &iv, black_box(&classes[usize::from(class)]))));
+    let mut next = classes[0].clone();
+    let outcome = leaks(pairs, &mut |class| {
+        next.copy_from_slice(&classes[usize::from(class)]);
+        time(|| drop(black_box(provider.ciphers.decrypt(cipher, &key, &iv, black_box(&next)))))
     })?;
     Ok(conclude("content padding", false, outcome))
 }
 
 fn run(arguments: &Arguments) -> Result<bool, Fail> {
-    let provider = arguments.backend.provider()?;
+    let providers = providers(arguments.backend);
+    if providers.is_empty() {
+        return Err("this build has no such backend; `--features aws-lc-rs` builds both".into());
+    }
     let few = (arguments.measurements / 10).max(1_000);
     let mut held = comparisons(arguments.measurements)?;
-    held &= codes(&provider, arguments.measurements)?;
-    held &= content(&provider, arguments.measurements)?;
-    held &= unwrapping(&provider, few)?;
+    for (name, provider) in providers {
+        println!("{name}:");
+        held &= codes(&provider, arguments.measurements)?;
+        held &= content(&provider, arguments.measurements)?;
+        held &= unwrapping(&provider, few)?;
+    }
     Ok(held)
 }
 

@@ -97,6 +97,9 @@ const SERVICES: &[(&str, [u8; 2], &str)] = &[
     ),
 ];
 
+/// What `sealed` damages in messages of its own: each of its nine places, by one change and by three.
+const SEALED: std::ops::Range<u8> = 0..9;
+
 /// What `reshaped` changes in each seed: one change, three changes.
 const CHANGES: &[&[u8]] = &[&[1, 0, 0, 5], &[3, 8, 0, 9, 1, 0, 14, 19, 0, 3]];
 
@@ -114,6 +117,11 @@ fn main() -> Result<()> {
     }
     for (name, [reader, status], body) in SERVICES {
         seeds.write("services", name, &[&[*reader, *status], body.as_bytes()].concat())?;
+    }
+    for what in SEALED {
+        for (number, changes) in CHANGES.iter().enumerate() {
+            seeds.write("sealed", &format!("{what}-{number}"), &[&[what], *changes].concat())?;
+        }
     }
     talk(&seeds)?;
     texts(&seeds)

@@ -9,7 +9,7 @@ use std::ops::Range;
 use super::identifier::{IdFields, write_issuer_and_serial};
 use super::{Error, span, value_span};
 use crate::asn1::{Element, Error as Asn1Error, Oid, Reader, Tag, Writer};
-use crate::crypto::{DigestAlgorithm, EC_PUBLIC_KEY, KeyWrap, Provider, read_identifier};
+use crate::crypto::{DigestAlgorithm, EC_PUBLIC_KEY, KeyWrap, P256, Provider, read_identifier};
 use crate::secret::Secret;
 use crate::x509::Certificate;
 
@@ -54,7 +54,7 @@ impl AgreementFields {
         let mut originator = info.nested(Tag::context_constructed(0))?;
         let Some(mut key) = originator.optional_nested(Tag::context_constructed(1))? else { return Ok(None) };
         originator.finish()?;
-        let (algorithm, _) = read_identifier(&mut key)?;
+        let (algorithm, curve) = read_identifier(&mut key)?;
         let bits = key.expect(Tag::BIT_STRING)?;
         bits.value().split_first().filter(|(unused, _)| **unused == 0).ok_or(Asn1Error::field("publicKey", bits.at()))?;
         key.finish()?;
@@ -68,6 +68,7 @@ impl AgreementFields {
         let scheme = encryption.oid()?;
         // A scheme without parameters is none of these.
         let Some(wrap) = encryption.optional(Tag::SEQUENCE)? else { return Ok(None) };
+        encryption.finish()?;
         let digest = SCHEMES.iter().find(|(oid, _)| *oid == scheme).map(|(_, digest)| *digest);
         let wrap_algorithm = KeyWrap::from_oid(wrap.reader().oid()?);
         let mut keys = info.sequence()?;
@@ -82,7 +83,7 @@ impl AgreementFields {
                 id,
                 point: point.clone(),
                 material: material.clone(),
-                scheme: digest.zip(wrap_algorithm).filter(|_| algorithm == EC_PUBLIC_KEY),
+                scheme: digest.zip(wrap_algorithm).filter(|_| algorithm == EC_PUBLIC_KEY && is_recipients_curve(curve)),
                 wrap_identifier: span(wrap),
                 wrapped,
             });
@@ -113,6 +114,15 @@ fn read_recipient(reader: &mut Reader<'_>) -> Result<IdFields, Asn1Error> {
     let Some(mut key_id) = reader.optional_nested(Tag::context_constructed(0))? else { return IdFields::read(reader) };
     // A date and more may follow; the identifier alone names the certificate.
     Ok(IdFields::SubjectKeyIdentifier(value_span(key_id.expect(Tag::OCTET_STRING)?)))
+}
+
+/// The sender's curve is the recipient's, which is P-256: left out, NULL, or named (RFC 5753 section 7.1.2).
+fn is_recipients_curve(parameters: Option<Element<'_>>) -> bool {
+    parameters.is_none_or(|named| match named.tag() {
+        Tag::NULL => named.value().is_empty(),
+        Tag::OID => named.value() == P256.content(),
+        _ => false,
+    })
 }
 
 /// ECC-CMS-SharedInfo (RFC 5753 section 7.2) for a wrapping key of so many octets.

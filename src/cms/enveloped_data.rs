@@ -39,8 +39,8 @@ impl EnvelopedData {
     pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Self, Error> {
         let der = asn1::to_der(bytes, limits)?.into_owned();
         let kinds = [oid::ENVELOPED_DATA, oid::AUTH_ENVELOPED_DATA];
-        let (kind, mut content) = read_content_info(&der, kinds, "EnvelopedData")?;
-        let fields = Fields::read(&mut content, kind == oid::AUTH_ENVELOPED_DATA)?;
+        let (kind, content) = read_content_info(&der, kinds, "EnvelopedData")?;
+        let fields = Fields::read(content, kind == oid::AUTH_ENVELOPED_DATA)?;
         Ok(EnvelopedData { der, fields })
     }
 
@@ -306,8 +306,7 @@ struct Authenticated {
 }
 
 impl Fields {
-    fn read(content: &mut Reader<'_>, is_authenticated: bool) -> Result<Self, Asn1Error> {
-        let mut enveloped = content.sequence()?;
+    fn read(mut enveloped: Reader<'_>, is_authenticated: bool) -> Result<Self, Asn1Error> {
         let version = enveloped.small_integer()?;
         enveloped.optional(Tag::context_constructed(0))?;
         let recipients = RecipientFields::read_all(&mut enveloped.set()?)?;
@@ -317,6 +316,9 @@ impl Fields {
         let mut algorithm = encrypted.sequence()?;
         let cipher = ContentCipher::from_oid(algorithm.oid()?).filter(|cipher| cipher.is_authenticated() == is_authenticated);
         let iv = if is_authenticated { gcm_nonce(&mut algorithm)? } else { algorithm.optional(Tag::OCTET_STRING)? };
+        if cipher.is_some() {
+            algorithm.finish()?;
+        }
         let iv = iv.map_or(0..0, value_span);
         let sealed = encrypted.expect(Tag::context(0))?;
         encrypted.finish()?;
@@ -333,10 +335,15 @@ impl Fields {
     }
 }
 
-/// GCMParameters (RFC 5084 section 3.2). How long the authenticator is it tells itself.
+/// The nonce of GCMParameters (RFC 5084 section 3.2). How long the authenticator is it tells itself, whatever stands here.
 fn gcm_nonce<'a>(algorithm: &mut Reader<'a>) -> Result<Option<Element<'a>>, Asn1Error> {
     let Some(mut parameters) = algorithm.optional_nested(Tag::SEQUENCE)? else { return Ok(None) };
-    parameters.expect(Tag::OCTET_STRING).map(Some)
+    let nonce = parameters.expect(Tag::OCTET_STRING)?;
+    if !parameters.is_empty() {
+        parameters.small_integer()?;
+    }
+    parameters.finish()?;
+    Ok(Some(nonce))
 }
 
 impl Authenticated {

@@ -46,7 +46,7 @@ pub use template::{SignedContent, SignedDataTemplate, certificates_only};
 
 use crate::asn1::{Element, Oid, Reader, Tag};
 
-/// Opens a ContentInfo (RFC 5652 section 3) of one of these types, and gives which it is and the reader of its content.
+/// Opens a ContentInfo (RFC 5652 section 3) of one of these types, and gives which it is and the one SEQUENCE that is its content.
 fn read_content_info<'a, const N: usize>(
     der: &'a [u8],
     expected: [Oid<'static>; N],
@@ -57,8 +57,10 @@ fn read_content_info<'a, const N: usize>(
     outer.finish()?;
     let found = info.oid()?;
     let kind = expected.into_iter().find(|kind| *kind == found).ok_or(Error::ContentType { expected: name })?;
-    let content = info.nested(Tag::context_constructed(0))?;
+    let mut explicit = info.nested(Tag::context_constructed(0))?;
     info.finish()?;
+    let content = explicit.sequence()?;
+    explicit.finish()?;
     Ok((kind, content))
 }
 

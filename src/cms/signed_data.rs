@@ -6,6 +6,7 @@ use std::ops::Range;
 use super::signer_info::{SignerFields, SignerInfo};
 use super::{Error, oid, read_content_info, span, value_span};
 use crate::asn1::{self, Error as Asn1Error, Oid, Reader, Tag};
+use crate::crypto::read_identifier;
 use crate::limits::Limits;
 use crate::x509::Certificate;
 
@@ -50,8 +51,8 @@ impl SignedData {
     /// [`Error::Malformed`] with the byte of the DER form, [`Error::ContentType`].
     pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Self, Error> {
         let der = asn1::to_der(bytes, limits)?.into_owned();
-        let (_, mut content) = read_content_info(&der, [oid::SIGNED_DATA], "SignedData")?;
-        let fields = Fields::read(&mut content)?;
+        let (_, content) = read_content_info(&der, [oid::SIGNED_DATA], "SignedData")?;
+        let fields = Fields::read(content)?;
         let Fields { content_type, content, certificates, crls, signers } = fields;
         Ok(SignedData { content_type, content, certificates, crls, signers, der })
     }
@@ -142,10 +143,13 @@ struct Fields {
 }
 
 impl Fields {
-    fn read(content: &mut Reader<'_>) -> Result<Self, Asn1Error> {
-        let mut signed = content.sequence()?;
+    fn read(mut signed: Reader<'_>) -> Result<Self, Asn1Error> {
         signed.small_integer()?;
-        signed.set()?;
+        // Whether each signer's digest is among these is not asked (RFC 5652 section 5.1: a receiver may).
+        let mut digests = signed.set()?;
+        while !digests.is_empty() {
+            read_identifier(&mut digests)?;
+        }
         let mut encapsulated = signed.sequence()?;
         let content_type = encapsulated.expect(Tag::OID)?;
         content_type.oid()?;

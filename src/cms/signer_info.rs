@@ -169,7 +169,7 @@ impl<'a> SignerInfo<'a> {
         if legacy.allows_digest(algorithm.digest()) { Ok(algorithm) } else { Err(Error::Algorithm("digest algorithm")) }
     }
 
-    /// RFC 5652 section 11: contentType and messageDigest.
+    /// RFC 5652 section 11: contentType, messageDigest and, where it is there, signingTime, each once and with one value.
     fn check_attributes(
         &self,
         attributes: &Attributes<'_>,
@@ -185,6 +185,7 @@ impl<'a> SignerInfo<'a> {
             None => return Err(Error::AttributeMissing("contentType")),
         };
         let message_digest = attributes.required(oid::MESSAGE_DIGEST, "messageDigest")?;
+        attributes.optional(oid::SIGNING_TIME, "signingTime")?;
         let same_digest =
             message_digest.tag() == Tag::OCTET_STRING && message_digest.value() == provider.digest(digest, content).as_ref();
         if same_type && same_digest { Ok(()) } else { Err(Error::Signature) }

@@ -153,13 +153,12 @@ impl DigestAlgorithm {
         }
     }
 
-    /// Reads an AlgorithmIdentifier whose parameters are absent or NULL; `None` for another algorithm.
+    /// Reads an AlgorithmIdentifier; `None` for another algorithm, and for parameters that are neither absent nor NULL.
     ///
     /// # Errors
     /// The structure is malformed.
     pub fn read(reader: &mut Reader<'_>) -> Result<Option<Self>, Asn1Error> {
-        let (oid, _) = read_identifier(reader)?;
-        Ok(Self::from_oid(oid))
+        Ok(read_plain_identifier(reader)?.and_then(Self::from_oid))
     }
 
     /// Writes the AlgorithmIdentifier; parameters are absent (RFC 5754 section 2).
@@ -222,11 +221,12 @@ impl SignatureAlgorithm {
 
     /// Reads an AlgorithmIdentifier; `None` for another algorithm.
     ///
+    /// Parameters are absent or NULL: which of the two belongs to the algorithm is not looked at, since peers mistake it.
+    ///
     /// # Errors
     /// The structure is malformed.
     pub fn read(reader: &mut Reader<'_>) -> Result<Option<Self>, Asn1Error> {
-        let (oid, _) = read_identifier(reader)?;
-        Ok(Self::from_oid(oid))
+        Ok(read_plain_identifier(reader)?.and_then(Self::from_oid))
     }
 
     /// Writes the AlgorithmIdentifier: parameters NULL for RSA (RFC 4055 section 5), absent for ECDSA (RFC 5758 section 3.2).
@@ -248,7 +248,7 @@ impl KeyTransport {
     pub fn read(reader: &mut Reader<'_>) -> Result<Option<Self>, Asn1Error> {
         let (oid, parameters) = read_identifier(reader)?;
         if oid == RSA_ENCRYPTION {
-            return Ok(Some(Self::RsaPkcs1));
+            return Ok(Some(Self::RsaPkcs1).filter(|_| is_plain(parameters)));
         }
         if oid != RSAES_OAEP {
             return Ok(None);
@@ -292,17 +292,25 @@ impl KeyTransport {
 
 /// RSAES-OAEP-params (RFC 4055 section 4.1): hash and mask must be the same function and the label empty.
 fn read_oaep_parameters(parameters: Element<'_>) -> Result<Option<KeyTransport>, Asn1Error> {
+    if parameters.tag() != Tag::SEQUENCE {
+        return Ok(None);
+    }
     let mut params = parameters.reader();
     let hash = match params.optional_nested(Tag::context_constructed(0))? {
         None => Some(DigestAlgorithm::Sha1),
-        Some(mut hash) => DigestAlgorithm::read(&mut hash)?,
+        Some(mut hash) => {
+            let digest = DigestAlgorithm::read(&mut hash)?;
+            hash.finish()?;
+            digest
+        }
     };
     let mask = match params.optional_nested(Tag::context_constructed(1))? {
         None => Some(DigestAlgorithm::Sha1),
         Some(mut mask) => {
             let (oid, digest) = read_identifier(&mut mask)?;
+            mask.finish()?;
             match digest {
-                Some(digest) if oid == MGF1 => DigestAlgorithm::from_oid(digest.reader().oid()?),
+                Some(digest) if oid == MGF1 => DigestAlgorithm::read(&mut Reader::starting_at(digest.raw(), digest.at()))?,
                 _ => None,
             }
         }
@@ -395,9 +403,67 @@ pub(crate) fn read_identifier<'a>(reader: &mut Reader<'a>) -> Result<(Oid<'a>, O
     Ok((oid, parameters))
 }
 
+/// An AlgorithmIdentifier whose parameters are absent or NULL; `None` when they are anything else.
+fn read_plain_identifier<'a>(reader: &mut Reader<'a>) -> Result<Option<Oid<'a>>, Asn1Error> {
+    let (oid, parameters) = read_identifier(reader)?;
+    Ok(Some(oid).filter(|_| is_plain(parameters)))
+}
+
+/// Whether parameters say nothing: absent, or NULL.
+pub(super) fn is_plain(parameters: Option<Element<'_>>) -> bool {
+    parameters.is_none_or(|parameters| parameters.tag() == Tag::NULL && parameters.value().is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// An AlgorithmIdentifier with these parameters.
+    fn identifier(oid: Oid<'_>, parameters: &[u8]) -> Vec<u8> {
+        Writer::build(|w| {
+            w.sequence(|w| {
+                w.oid(oid);
+                w.raw(parameters);
+            });
+        })
+    }
+
+    #[test]
+    fn parameters_are_absent_or_null() {
+        for (parameters, known) in
+            [(&[][..], true), (&[5, 0], true), (&[5, 1, 0], false), (&[4, 0], false), (&[0x25, 0], false)]
+        {
+            let digest = identifier(DigestAlgorithm::Sha256.oid(), parameters);
+            assert_eq!(DigestAlgorithm::read(&mut Reader::new(&digest)).unwrap().is_some(), known, "{parameters:?}");
+            let signature = identifier(SignatureAlgorithm::RsaSha256.oid(), parameters);
+            assert_eq!(SignatureAlgorithm::read(&mut Reader::new(&signature)).unwrap().is_some(), known, "{parameters:?}");
+            let transport = identifier(RSA_ENCRYPTION, parameters);
+            assert_eq!(KeyTransport::read(&mut Reader::new(&transport)).unwrap().is_some(), known, "{parameters:?}");
+        }
+    }
+
+    #[test]
+    fn parameters_of_oaep_are_a_sequence_with_nothing_behind() {
+        let good = Writer::build(|w| KeyTransport::RsaOaepSha256.write(w));
+        assert_eq!(KeyTransport::read(&mut Reader::new(&good)), Ok(Some(KeyTransport::RsaOaepSha256)));
+        let mut as_set = good.clone();
+        // SEQUENCE, OBJECT IDENTIFIER of nine octets, and then the parameters.
+        assert_eq!(as_set[13], Tag::SEQUENCE.octet());
+        as_set[13] = Tag::SET.octet();
+        assert_eq!(KeyTransport::read(&mut Reader::new(&as_set)), Ok(None));
+        let hash_twice = identifier(
+            RSAES_OAEP,
+            &Writer::build(|w| {
+                w.sequence(|w| {
+                    w.nested(Tag::context_constructed(0), |w| {
+                        DigestAlgorithm::Sha1.write(w);
+                        DigestAlgorithm::Sha256.write(w);
+                    });
+                });
+            }),
+        );
+        assert!(KeyTransport::read(&mut Reader::new(&hash_twice)).is_err());
+    }
 
     #[test]
     fn every_algorithm_reads_back_as_itself() {

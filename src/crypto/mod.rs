@@ -26,7 +26,7 @@ mod rustcrypto;
 mod aws_lc;
 
 pub use algorithm::{ContentCipher, DigestAlgorithm, KeyTransport, Legacy, SignatureAlgorithm};
-pub(crate) use algorithm::{EC_PUBLIC_KEY, read_identifier};
+pub(crate) use algorithm::{EC_PUBLIC_KEY, P256, read_identifier};
 pub use content::BlockCiphers;
 pub(crate) use content::decrypt_padded;
 pub use digest::ShaDigests;

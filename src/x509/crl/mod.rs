@@ -12,10 +12,11 @@ use std::sync::Arc;
 pub use encode::{CrlEncoder, CrlTemplate};
 use entry::ENTRY;
 pub use entry::{RevocationReason, RevokedEntry};
+use scope::read_any_number;
 pub use scope::{CertificateScope, CrlNumber, DeltaCrlIndicator, IssuingDistributionPoint};
 pub use stream::{CrlFrame, CrlMeasure, CrlWriter, UnsignedCrl};
 
-use super::extension::{AuthorityKeyIdentifier, ExtensionType, Extensions, KeyIdentifier};
+use super::extension::{AuthorityKeyIdentifier, Extension, ExtensionType, Extensions, KeyIdentifier};
 use super::signature::{Frame, Signed};
 use super::{Error, Name, Refusal, SerialNumber, pem};
 use crate::asn1::{Error as Asn1Error, ErrorKind, Reader, Tag};
@@ -106,7 +107,7 @@ impl CertificateRevocationList {
         self.0.fields.next_update
     }
 
-    /// Its number.
+    /// Its number; `None` when it has none, or one above 64 bits, which RFC 5280 section 5.2.3 allows up to 20 octets.
     pub fn number(&self) -> Option<CrlNumber> {
         self.0.fields.number
     }
@@ -200,7 +201,7 @@ impl Fields {
     fn take(&mut self, extensions: &Extensions<'_>) -> Result<(), Error> {
         for extension in extensions.iter() {
             match extension.oid() {
-                CrlNumber::OID => self.number = Some(extension.parse()?),
+                CrlNumber::OID => self.number = read_list_number(&extension).map_err(Error::malformed(CrlNumber::NAME))?,
                 DeltaCrlIndicator::OID => self.base = Some(extension.parse::<DeltaCrlIndicator>()?.0),
                 IssuingDistributionPoint::OID => self.distribution_point = Some(extension.parse()?),
                 AuthorityKeyIdentifier::OID => {
@@ -212,6 +213,12 @@ impl Fields {
         }
         Ok(())
     }
+}
+
+fn read_list_number(extension: &Extension<'_>) -> Result<Option<CrlNumber>, Asn1Error> {
+    let mut value = extension.reader();
+    let number = read_any_number(&mut value)?;
+    value.finish().map(|()| number)
 }
 
 /// Looks at every entry and gives where they stand.

@@ -8,7 +8,8 @@ use crate::x509::{ExtensionType, GeneralName, oid};
 
 /// The number of a list (RFC 5280 section 5.2.3): strictly rising with every list of an issuer and part.
 ///
-/// RFC 5280 allows 20 octets; those of 8 or less are read.
+/// RFC 5280 allows 20 octets; those of 8 or less have this form. A list with a longer one is read as a list without
+/// ([`CertificateRevocationList::number`](super::CertificateRevocationList::number)).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct CrlNumber(u64);
@@ -34,15 +35,25 @@ impl CrlNumber {
     }
 }
 
-fn read_number(reader: &mut Reader<'_>) -> Result<CrlNumber, Asn1Error> {
+/// The longest number, in octets (RFC 5280 section 5.2.3).
+const LONGEST: usize = 20;
+
+/// A number of at most 20 octets; `None` when it is one above 64 bits.
+pub(super) fn read_any_number(reader: &mut Reader<'_>) -> Result<Option<CrlNumber>, Asn1Error> {
     let at = reader.at();
     let octets = reader.integer()?;
     let magnitude = octets.strip_prefix(&[0]).unwrap_or(octets);
     let negative = octets.first().is_some_and(|first| first & 0x80 != 0);
-    if negative || magnitude.len() > size_of::<u64>() {
-        return Err(Asn1Error::field("number (negative or above 64 bits)", at));
+    if negative || magnitude.len() > LONGEST {
+        return Err(Asn1Error::field("number (negative or above 20 octets)", at));
     }
-    Ok(CrlNumber(magnitude.iter().fold(0, |value, octet| (value << 8) | u64::from(*octet))))
+    let number = magnitude.iter().fold(0, |value: u64, octet| (value << 8) | u64::from(*octet));
+    Ok(Some(CrlNumber(number)).filter(|_| magnitude.len() <= size_of::<u64>()))
+}
+
+fn read_number(reader: &mut Reader<'_>) -> Result<CrlNumber, Asn1Error> {
+    let at = reader.at();
+    read_any_number(reader)?.ok_or(Asn1Error::field("number (above 64 bits)", at))
 }
 
 impl ExtensionType for CrlNumber {
@@ -156,5 +167,27 @@ impl ExtensionType for IssuingDistributionPoint {
                 w.element(Tag::context(*number), &[0xFF]);
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_up_to_20_octets_are_read() {
+        let read = |octets: &[u8]| read_any_number(&mut Reader::new(&Writer::build(|w| w.element(Tag::INTEGER, octets))));
+        assert_eq!(read(&[7]), Ok(Some(CrlNumber(7))));
+        assert_eq!(read(&[&[0][..], &[0xFF; 8]].concat()), Ok(Some(CrlNumber(u64::MAX))));
+        assert_eq!(read(&[0x12; 9]), Ok(None));
+        assert_eq!(read(&[0x12; 20]), Ok(None));
+        assert!(read(&[0x12; 21]).is_err());
+        assert!(read(&[0xFF]).is_err(), "a negative one");
+    }
+
+    #[test]
+    fn a_base_must_fit() {
+        let long = Writer::build(|w| w.element(Tag::INTEGER, &[0x12; 9]));
+        assert!(read_number(&mut Reader::new(&long)).is_err());
     }
 }
