@@ -205,7 +205,7 @@ impl Profile {
         let Value::Dictionary(entries) = value else { return Err(Error::NotADictionary(value.kind())) };
         let mut envelope = ProfileEnvelope::from_dictionary(entries);
         let payloads = envelope.payload_content.as_mut().map(std::mem::take).unwrap_or_default();
-        if is_bloated::<Payload>(payloads.iter().map(Dictionary::len)) {
+        if is_bloated(size_of::<Payload>(), &mut payloads.iter().map(Dictionary::len)) {
             return Err(Error::EmptyPayloads(payloads.len()));
         }
         Ok(Profile { envelope, payloads: payloads.into_iter().map(Payload::from).collect() })

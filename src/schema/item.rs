@@ -79,8 +79,7 @@ impl<T: Item> Item for Vec<T> {
 
     fn from_value(value: Value) -> Result<Self, Value> {
         let Value::Array(values) = value else { return Err(value) };
-        let keys = values.iter().map(|value| value.as_dictionary().map_or(0, Dictionary::len));
-        if is_bloated::<T>(keys) {
+        if is_bloated_array(size_of::<T>(), &values) {
             return Err(Value::Array(values));
         }
         let mut items = Vec::with_capacity(values.len());
@@ -88,31 +87,48 @@ impl<T: Item> Item for Vec<T> {
         while let Some(value) = rest.next() {
             match T::from_value(value) {
                 Ok(item) => items.push(item),
-                // One item of another type: the array as it came.
-                Err(odd) => {
-                    let taken = items.iter().map(T::to_value);
-                    return Err(Value::Array(taken.chain([odd]).chain(rest).collect()));
-                }
+                Err(odd) => return Err(rejoined(to_values(&items), odd, rest)),
             }
         }
         Ok(items)
     }
 
     fn to_value(&self) -> Value {
-        Value::Array(self.iter().map(T::to_value).collect())
+        Value::Array(to_values(self))
     }
+}
+
+/// A loop, and functions of no type around it, here and in the map below: every iterator adapter would be compiled anew for each of some
+/// hundred types.
+fn to_values<T: Item>(items: &[T]) -> Vec<Value> {
+    let mut values = Vec::with_capacity(items.len());
+    for item in items {
+        values.push(item.to_value());
+    }
+    values
+}
+
+/// An array with one item of another type, as it came.
+fn rejoined(mut taken: Vec<Value>, odd: Value, rest: std::vec::IntoIter<Value>) -> Value {
+    taken.push(odd);
+    taken.extend(rest);
+    Value::Array(taken)
 }
 
 /// Whether the typed form would take far more memory than what was sent: a record has room for every key of the schema, and an empty
 /// dictionary is seven octets of XML. Such a list stays as it came, and is reported like any value of another type. No list that a
 /// device makes is near it, since below a megabyte none is looked at. `keys` counts those of each item.
-pub(crate) fn is_bloated<T>(keys: impl ExactSizeIterator<Item = usize>) -> bool {
+pub(crate) fn is_bloated(item_size: usize, keys: &mut dyn ExactSizeIterator<Item = usize>) -> bool {
     const SMALL: usize = 1 << 20;
     const FOR_AN_ITEM: usize = 64;
     const FOR_A_KEY: usize = 200;
     let items = keys.len();
-    let typed = size_of::<T>().saturating_mul(items);
+    let typed = item_size.saturating_mul(items);
     typed > SMALL && typed > FOR_AN_ITEM.saturating_mul(items).saturating_add(FOR_A_KEY.saturating_mul(keys.sum()))
+}
+
+fn is_bloated_array(item_size: usize, values: &[Value]) -> bool {
+    is_bloated(item_size, &mut values.iter().map(|value| value.as_dictionary().map_or(0, Dictionary::len)))
 }
 
 impl<T: Item> Item for BTreeMap<String, T> {
@@ -128,8 +144,9 @@ impl<T: Item> Item for BTreeMap<String, T> {
                     items.insert(key, item);
                 }
                 Err(odd) => {
-                    let taken = items.into_iter().map(|(key, item)| (key, item.to_value()));
-                    let entries = taken.chain([(key, odd)]).chain(rest).collect();
+                    let mut entries = to_entries(&items);
+                    entries.push((key, odd));
+                    entries.extend(rest);
                     return Err(Value::Dictionary(Dictionary::from_distinct(entries)));
                 }
             }
@@ -138,9 +155,16 @@ impl<T: Item> Item for BTreeMap<String, T> {
     }
 
     fn to_value(&self) -> Value {
-        let entries = self.iter().map(|(key, item)| (key.clone(), item.to_value()));
-        Value::Dictionary(Dictionary::from_distinct(entries.collect()))
+        Value::Dictionary(Dictionary::from_distinct(to_entries(self)))
     }
+}
+
+fn to_entries<T: Item>(items: &BTreeMap<String, T>) -> Vec<(String, Value)> {
+    let mut entries = Vec::with_capacity(items.len());
+    for (key, item) in items {
+        entries.push((key.clone(), item.to_value()));
+    }
+    entries
 }
 
 impl<T: Item> Item for Box<T> {
