@@ -3,7 +3,7 @@
 use std::ffi::{c_int, c_long, c_uchar, c_void};
 use std::ptr;
 
-use foreign_types::{ForeignType, ForeignTypeRef as _};
+use foreign_types::ForeignType;
 use openssl::asn1::Asn1Time;
 use openssl::bn::{BigNum, MsbOption};
 use openssl::hash::MessageDigest;
