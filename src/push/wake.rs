@@ -3,7 +3,7 @@
 use std::fmt;
 
 use http::uri::{Authority, Scheme};
-use http::{HeaderValue, Request, Uri, Version, header};
+use http::{HeaderName, HeaderValue, Method, Request, Uri, Version, header, uri};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Binding, DeviceToken, Environment, Topic};
@@ -203,22 +203,34 @@ impl Wake {
         let mut path = String::with_capacity(PATH.len().saturating_add(2 * DeviceToken::MAX_LEN));
         path.push_str(PATH);
         self.token.write_hex(&mut path);
-        let uri = Uri::builder().scheme(Scheme::HTTPS).authority(authority.clone()).path_and_query(path).build()?;
-        let request = Request::post(uri)
-            .version(Version::HTTP_2)
-            .header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
-            .header("apns-topic", &self.route.topic)
-            .header("apns-push-type", HeaderValue::from_static("mdm"))
-            .header("apns-priority", HeaderValue::from_static(self.priority.header()))
-            .header("apns-expiration", HeaderValue::from(self.expiration.unix().max(0)));
-        let request = match self.id {
-            Some(id) => request.header("apns-id", id.to_string()),
-            None => request,
-        };
-        request.body(self.body.expose().to_vec())
+        let mut parts = uri::Parts::default();
+        parts.scheme = Some(Scheme::HTTPS);
+        parts.authority = Some(authority.clone());
+        parts.path_and_query = Some(path.try_into()?);
+        let mut request = Request::new(self.body.expose().to_vec());
+        *request.method_mut() = Method::POST;
+        *request.version_mut() = Version::HTTP_2;
+        *request.uri_mut() = Uri::from_parts(parts)?;
+        let headers = request.headers_mut();
+        // Room for all at once: a map that grows hashes every name again.
+        headers.reserve(6);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(TOPIC, HeaderValue::try_from(&self.route.topic)?);
+        headers.insert(PUSH_TYPE, HeaderValue::from_static("mdm"));
+        headers.insert(PRIORITY, HeaderValue::from_static(self.priority.header()));
+        headers.insert(EXPIRATION, HeaderValue::from(self.expiration.unix().max(0)));
+        if let Some(id) = self.id {
+            headers.insert(ID, HeaderValue::try_from(id.to_string())?);
+        }
+        Ok(request)
     }
 }
 
+const TOPIC: HeaderName = HeaderName::from_static("apns-topic");
+const PUSH_TYPE: HeaderName = HeaderName::from_static("apns-push-type");
+const PRIORITY: HeaderName = HeaderName::from_static("apns-priority");
+const EXPIRATION: HeaderName = HeaderName::from_static("apns-expiration");
+const ID: HeaderName = HeaderName::from_static("apns-id");
 const PATH: &str = "/3/device/";
 
 /// `{"mdm":"…"}` and nothing else.

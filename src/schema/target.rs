@@ -83,6 +83,9 @@ impl Target {
     /// Every rule of the schema that sending this to the device would break. A key that is allowed only under conditions is
     /// reported by its own path; the whole document by the path of the part, which is empty or `Command` and the like. Of a
     /// document that breaks more than [`MOST_FOUND`] rules, as no host's own does, not all are listed.
+    ///
+    /// What a key holds as data is not looked into, since it may be signed or encrypted: a profile is checked by itself before it
+    /// becomes the `Payload` of an `InstallProfile`.
     pub fn check(&self, document: &dyn Described) -> Vec<Violation> {
         let mut found = Vec::new();
         document.describe(&mut |path, tables, entries| {
