@@ -3,6 +3,9 @@
 /// A dictionary of the schema: a struct with one optional field per key, its constant [`Table`](crate::schema::Table), and the
 /// access to its fields that the shared loop needs. No code per field but a pointer.
 ///
+/// Everything but the table is `inline`: it is compiled where a record is used and not for all of them here, which halves what there
+/// is to compile.
+///
 /// ```text
 /// record! {
 ///     /// What it is, and a link.
@@ -55,14 +58,17 @@ macro_rules! record {
                 &TABLE
             }
 
+            #[inline]
             fn slots(&self) -> Vec<&dyn $crate::schema::Slot> {
                 vec![$(&self.$field),*]
             }
 
+            #[inline]
             fn slots_mut(&mut self) -> (Vec<&mut dyn $crate::schema::Slot>, &mut $crate::plist::Dictionary) {
                 (vec![$(&mut self.$field),*], &mut self.extra)
             }
 
+            #[inline]
             fn extra(&self) -> &$crate::plist::Dictionary {
                 &self.extra
             }
@@ -71,6 +77,7 @@ macro_rules! record {
         impl $crate::schema::Item for $name {
             const SHAPE: $crate::schema::Shape = $crate::schema::Shape::Record(<$name as $crate::schema::Record>::table);
 
+            #[inline]
             fn from_value(value: $crate::plist::Value) -> Result<Self, $crate::plist::Value> {
                 match value {
                     $crate::plist::Value::Dictionary(entries) => Ok($crate::schema::Record::from_dictionary(entries)),
@@ -78,24 +85,28 @@ macro_rules! record {
                 }
             }
 
+            #[inline]
             fn to_value(&self) -> $crate::plist::Value {
                 $crate::plist::Value::Dictionary($crate::schema::Record::to_dictionary(self))
             }
         }
 
         impl std::fmt::Debug for $name {
+            #[inline]
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 $crate::schema::show(self, f)
             }
         }
 
         impl serde::Serialize for $name {
+            #[inline]
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 $crate::schema::serialize(self, serializer)
             }
         }
 
         impl<'de> serde::Deserialize<'de> for $name {
+            #[inline]
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 $crate::schema::deserialize(deserializer)
             }
@@ -136,24 +147,28 @@ macro_rules! values {
             )*
 
             /// The text on the wire.
+            #[inline]
             pub fn as_str(&self) -> &str {
                 &self.0
             }
         }
 
         impl From<&str> for $name {
+            #[inline]
             fn from(text: &str) -> Self {
                 $name(std::borrow::Cow::Owned(text.to_owned()))
             }
         }
 
         impl From<String> for $name {
+            #[inline]
             fn from(text: String) -> Self {
                 $name(std::borrow::Cow::Owned(text))
             }
         }
 
         impl std::fmt::Display for $name {
+            #[inline]
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(&self.0)
             }
@@ -166,6 +181,7 @@ macro_rules! values {
                 $crate::schema::Shape::OneOf(&[$($crate::schema::Choice { value: $value, support: &[$($($support),*)?] }),*])
             };
 
+            #[inline]
             fn from_value(value: $crate::plist::Value) -> Result<Self, $crate::plist::Value> {
                 match value {
                     $crate::plist::Value::String(text) => Ok(text.into()),
@@ -173,6 +189,7 @@ macro_rules! values {
                 }
             }
 
+            #[inline]
             fn to_value(&self) -> $crate::plist::Value {
                 self.as_str().into()
             }
@@ -209,6 +226,7 @@ macro_rules! union {
 
         $(
             impl From<$type> for $name {
+                #[inline]
                 fn from(member: $type) -> Self {
                     $name::$variant(member)
                 }
@@ -221,6 +239,7 @@ macro_rules! union {
                 members: &[$(($value, <$type as $crate::schema::Record>::table)),*],
             };
 
+            #[inline]
             fn from_value(value: $crate::plist::Value) -> Result<Self, $crate::plist::Value> {
                 let $crate::plist::Value::Dictionary(entries) = value else { return Err(value) };
                 Ok(match entries.get($tag).and_then($crate::plist::Value::as_str) {
@@ -230,6 +249,7 @@ macro_rules! union {
             }
 
             /// The tag is written even when the member's own field is empty.
+            #[inline]
             fn to_value(&self) -> $crate::plist::Value {
                 let (tag, mut entries) = match self {
                     $($name::$variant(member) => ($value, $crate::schema::Record::to_dictionary(member)),)*
