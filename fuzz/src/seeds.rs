@@ -242,6 +242,13 @@ fn texts(seeds: &Seeds) -> Result<()> {
         0, 0,
     ];
     seeds.write("tenants", "story", &story)?;
+    let story = [
+        0, 240, 1, 17, 2, 242, 3, 15, 10, 0, 12, 64, 4, 64, 5, 1, 12, 64, 7, 0, 8, 30, 6, 1,
+        12, 65, 11, 0, 11, 32, 3, 130, 3, 15, 9, 1, 3, 1, 3, 15, 10, 1, 0, 243, 9, 4, 3, 129,
+        3, 15, 12, 2, 10, 0, 0, 244, 9, 3, 9, 3, 8, 245, 7, 1, 10, 3, 3, 15, 12, 16, 12, 32,
+        8, 200, 7, 2, 4, 130, 12, 66,
+    ];
+    seeds.write("authority", "story", &story)?;
     let answer = |status: u16, rest: &[u8]| [&(status - 100).to_be_bytes()[..], rest].concat();
     seeds.write("apns_answer", "taken", &answer(200, b"\x00\x24EBA7A6E0-1F0C-4A6E-8D55-3A6B1A8A7C11"))?;
     seeds.write("apns_answer", "gone", &answer(410, br#" 	{"reason":"Unregistered","timestamp":1790000000000}"#))?;

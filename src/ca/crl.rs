@@ -146,6 +146,10 @@ impl Authority {
     /// The delta list continues the last full list that was issued without one: a host plans a full list once a day, say, and
     /// with a delta list every hour.
     ///
+    /// What has changed is told by the moments on the records. No clock stands in the way of a revocation, so a node whose clock is behind
+    /// the authority's [`latest`](Authority::latest) by more than the tolerance dates with that moment and not with its clock, or the
+    /// revocation stands on full lists alone until the next base.
+    ///
     /// # Errors
     /// As [`Authority::plan_crl`]; [`Error::NoBaseCrl`] before a full list was issued in this scope.
     pub fn plan_delta_crl(&self, scope: &CrlScope, now: Timestamp) -> Result<Change<Self>, Error> {

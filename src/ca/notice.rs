@@ -81,7 +81,7 @@ impl fmt::Display for Notice {
     }
 }
 
-/// What an operator must look at once the authority was renewed, beyond what renews itself.
+/// What an operator must look at when the authority is renewed, beyond what renews itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Attention {
@@ -99,6 +99,9 @@ pub enum Attention {
     Education,
     /// Plug-ins and programs that hold a copy of the authority's certificate.
     Integrations,
+    /// More computers than renew at once without anybody noticing: choose the hour *before* the authority is renewed. Not one of
+    /// [`Attention::ALL`]; [`Attention::of_fleet`] tells whether it is to be said.
+    Fleet,
 }
 
 impl Attention {
@@ -112,6 +115,15 @@ impl Attention {
         Attention::Education,
         Attention::Integrations,
     ];
+
+    /// More computers than this are worth a warning before the authority is renewed (J15).
+    pub const MANY_COMPUTERS: u64 = 500;
+
+    /// What an operator is warned of before he renews an authority that so many enrolled computers have certificates of: each owes a
+    /// renewal at once then ([`RenewalDue::AuthorityRenewed`](super::RenewalDue::AuthorityRenewed)).
+    pub fn of_fleet(computers: u64) -> Option<Attention> {
+        (computers > Self::MANY_COMPUTERS).then_some(Attention::Fleet)
+    }
 }
 
 impl fmt::Display for Attention {
@@ -124,6 +136,7 @@ impl fmt::Display for Attention {
             Attention::EnrollmentToken => "the token of Automated Device Enrollment",
             Attention::Education => "education profiles: they are sent again, with much traffic",
             Attention::Integrations => "programs that hold a copy of the authority's certificate",
+            Attention::Fleet => "more than 500 computers renew their certificates at once: choose the hour before renewing",
         })
     }
 }

@@ -6,7 +6,7 @@ use super::certificate::CertificateEventKind;
 use super::{CertificateRecord, CrlBase, CrlScope, Effect, Error, State};
 use crate::record::Change;
 use crate::time::Timestamp;
-use crate::x509::{RevocationReason, RevokedEntry, SerialNumber};
+use crate::x509::{Certificate, RevocationReason, RevokedEntry, SerialNumber};
 
 /// A revocation or a hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,7 +82,8 @@ impl CertificateRecord {
     ///
     /// # Errors
     /// [`Error::Move`] for every other move. [`Error::Misuse`] for a reason that does not belong to a certificate of a device:
-    /// those of authorities (2, 10), `CertificateHold` (say [`hold`](CertificateRecord::hold)), `RemoveFromCrl`.
+    /// those of authorities (2, 10), `CertificateHold` (say [`hold`](CertificateRecord::hold)), `RemoveFromCrl`; and for a certificate of
+    /// the authority itself, whose word nobody would believe afterwards, that one included.
     pub fn revoke(
         &self,
         reason: RevocationReason,
@@ -92,6 +93,7 @@ impl CertificateRecord {
         if !is_for_subscribers(reason) {
             return Err(Error::Misuse("this reason is not one for which a device's certificate is revoked"));
         }
+        self.check_not_authority()?;
         let at = now.max(self.latest());
         let revocation = match self.revocation() {
             None => Revocation { at, reason, invalidity_date, confirmed: !self.is_foreign() },
@@ -107,8 +109,10 @@ impl CertificateRecord {
     /// Suspends the certificate: as revoked, but it can be [released](CertificateRecord::release).
     ///
     /// # Errors
-    /// [`Error::Move`] when it is not in force; a certificate of another authority is never held here.
+    /// [`Error::Move`] when it is not in force; a certificate of another authority is never held here. [`Error::Misuse`] for a certificate
+    /// of the authority itself.
     pub fn hold(&self, now: Timestamp) -> Result<Change<Self>, Error> {
+        self.check_not_authority()?;
         if self.state(now, 0) != State::Issued || self.is_foreign() {
             return Err(self.cannot(Move::Hold, now));
         }
@@ -185,6 +189,15 @@ impl CertificateRecord {
     /// Whether lists of this scope are about it.
     fn is_in(&self, scope: &CrlScope) -> bool {
         self.issuer_key() == Some(&scope.key) && scope.part.is_none_or(|part| self.part() == Some(part))
+    }
+
+    /// A revoked authority cannot say so: whoever believes its list believes no list of it. It is renewed with a new key, and whoever trusts
+    /// the old one is told by other means.
+    fn check_not_authority(&self) -> Result<(), Error> {
+        if !self.is_foreign() && self.certificate().is_some_and(Certificate::is_authority) {
+            return Err(Error::Misuse("an authority does not revoke itself: renew it with a new key"));
+        }
+        Ok(())
     }
 
     fn end_access(&self) -> Effect {

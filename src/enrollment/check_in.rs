@@ -116,10 +116,12 @@ impl Enrollment {
         }
         let found = self.recognise(contact)?;
         let draft = Draft::new(self);
-        if self.identity == Some(found) {
+        let origin = contact.identity.origin.cloned();
+        let is_learnt = self.origin.is_none() && origin.is_some();
+        if self.identity == Some(found) && !is_learnt {
             return Ok(draft);
         }
-        let draft = draft.happened(Event::IdentityChanged { at: now, identity: found });
+        let draft = draft.happened(Event::IdentityChanged { at: now, identity: found, origin });
         Ok(self.release_before(draft, found))
     }
 
@@ -172,7 +174,8 @@ impl Enrollment {
             Reenrollment::Reset => false,
         };
         if managed && renews {
-            let draft = Draft::new(self).happened(Event::Renewed { at: now, identity });
+            let draft =
+                Draft::new(self).happened(Event::Renewed { at: now, identity, origin: contact.identity.origin.cloned() });
             return Ok(self.release_before(draft, identity).reply(Reply::Empty));
         }
         Ok(restart(Draft::new(self), beginning, Some(identity)).reply(Reply::Empty))
@@ -201,8 +204,8 @@ impl Enrollment {
             None => draft,
             Some(identity) => {
                 let (id, tenant, topic) = (self.id.clone(), self.tenant.clone(), self.topic.clone());
-                let generation = self.generation.saturating_add(1);
-                restart(draft, Beginning::Device { at: now, id, tenant, topic, identity, generation }, Some(identity))
+                let (origin, generation) = (draft.change.record.origin.clone(), self.generation.saturating_add(1));
+                restart(draft, Beginning::Device { at: now, id, tenant, topic, identity, origin, generation }, Some(identity))
             }
         }
     }
@@ -316,8 +319,9 @@ fn introduction(
         return Err(Error::Identity(standing));
     }
     contact.not_anothers(&id)?;
-    let (tenant, topic, identity) = (contact.tenant.clone(), topic.clone(), contact.identity.fingerprint);
-    Ok(Beginning::Device { at: now, id, tenant, topic, identity, generation })
+    let (tenant, topic) = (contact.tenant.clone(), topic.clone());
+    let (identity, origin) = (contact.identity.fingerprint, contact.identity.origin.cloned());
+    Ok(Beginning::Device { at: now, id, tenant, topic, identity, origin, generation })
 }
 
 fn begin_user(message: &CheckIn, id: EnrollmentId, contact: &Contact<'_>, now: Timestamp) -> Result<Outcome, Error> {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::Enrollment;
 use crate::crypto::{DigestAlgorithm, Provider};
 use crate::hex;
-use crate::id::{EnrollmentId, TenantId};
+use crate::id::{AuthorityId, EnrollmentId, TenantId};
 use crate::push::Topic;
 use crate::x509::{Certificate, Standing};
 
@@ -75,6 +75,18 @@ impl<'de> Deserialize<'de> for Fingerprint {
     }
 }
 
+/// Where an identity certificate came from: an authority, as it was then. A record keeps it, so that a host can tell who must enroll
+/// again once the authority is another one ([`Enrollment::owes_reenrollment`]).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[allow(clippy::exhaustive_structs, reason = "a host writes it out")]
+pub struct Origin {
+    /// The authority, or the configuration of another.
+    pub authority: AuthorityId,
+    /// Which one it was: [`ScepAuthority::era`](crate::external::ScepAuthority::era) when the device was sent its enrollment profile,
+    /// and always 1 for an authority that is never exchanged, as the host's own.
+    pub era: u32,
+}
+
 /// The identity under which a message came: the certificate that signed it (`Mdm-Signature`) or opened the TLS connection. The
 /// host has verified the signature; this is what it found.
 #[derive(Clone, Copy, Debug)]
@@ -83,18 +95,27 @@ pub struct Identity<'a> {
     pub(super) fingerprint: Fingerprint,
     pub(super) standing: Standing,
     pub(super) bound_to: Option<&'a EnrollmentId>,
+    pub(super) origin: Option<&'a Origin>,
 }
 
 impl<'a> Identity<'a> {
     /// A certificate with its standing.
     pub const fn new(fingerprint: Fingerprint, standing: Standing) -> Self {
-        Identity { fingerprint, standing, bound_to: None }
+        Identity { fingerprint, standing, bound_to: None, origin: None }
     }
 
     /// With the device whose record is bound to this certificate, when the host's index over fingerprints has one. It keeps a
     /// device from enrolling with the identity of another.
     pub const fn bound_to(mut self, device: Option<&'a EnrollmentId>) -> Self {
         self.bound_to = device;
+        self
+    }
+
+    /// With where it came from, as far as the host knows: kept with the certificate when that is bound, and once for a bound one of which
+    /// the record does not know it yet. A host whose authority may be exchanged puts the era into the addresses of its enrollment profile,
+    /// since a device may take its time between the profile and its first message.
+    pub const fn coming_from(mut self, origin: Option<&'a Origin>) -> Self {
+        self.origin = origin;
         self
     }
 }

@@ -27,8 +27,8 @@ use crate::x509::Standing;
 use crate::{id, plist, push};
 
 pub use contact::{
-    Contact, Fingerprint, Identity, ParseFingerprintError, Policy, Reenrollment, Strangers, TokenHolder, UnannouncedIdentity,
-    UserAuthentication,
+    Contact, Fingerprint, Identity, Origin, ParseFingerprintError, Policy, Reenrollment, Strangers, TokenHolder,
+    UnannouncedIdentity, UserAuthentication,
 };
 pub use exchange::{Exchange, Patience};
 pub use host::Migrant;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Effect, Fingerprint};
+use super::{Effect, Fingerprint, Origin};
 use crate::id::{CommandUuid, EnrollmentId, Revision, TenantId};
 use crate::push::{Address, Binding, Topic};
 use crate::record::stored::Format;
@@ -40,6 +40,8 @@ pub struct Enrollment {
     pub(super) device_generation: Option<u32>,
     pub(super) topic: Topic,
     pub(super) identity: Option<Fingerprint>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) origin: Option<Origin>,
     /// The oldest first.
     pub(super) announced: Vec<Fingerprint>,
     pub(super) renewal_expected: Option<Timestamp>,
@@ -107,6 +109,9 @@ pub enum Event {
         at: Timestamp,
         /// The certificate that it is bound to now.
         identity: Fingerprint,
+        /// Where that came from, when the host has said so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        origin: Option<Origin>,
     },
     /// `TokenUpdate`: the address where it is woken, and what came with it.
     TokenUpdated {
@@ -145,12 +150,15 @@ pub enum Event {
         /// The end of the time.
         until: Timestamp,
     },
-    /// It is bound to another certificate from now on.
+    /// It is bound to another certificate from now on; or where the one it is bound to came from became known.
     IdentityChanged {
         /// When.
         at: Timestamp,
-        /// The new certificate.
+        /// The certificate.
         identity: Fingerprint,
+        /// Where it came from, when the host has said so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        origin: Option<Origin>,
     },
     /// It said something on the command channel. Not written for every message: when the end of the exchange is another, or a
     /// minute has passed.
@@ -204,6 +212,9 @@ pub enum Beginning {
         topic: Topic,
         /// The certificate that it is bound to.
         identity: Fingerprint,
+        /// Where that came from, when the host has said so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        origin: Option<Origin>,
         /// 1, or one more than before.
         generation: u32,
     },
@@ -290,6 +301,7 @@ impl Enrollment {
             device_generation: None,
             topic: topic.clone(),
             identity: None,
+            origin: None,
             announced: Vec::new(),
             renewal_expected: None,
             renewing: false,
@@ -304,8 +316,8 @@ impl Enrollment {
             revision: Revision::FIRST,
         };
         match beginning {
-            Beginning::Device { id, tenant, topic, identity, generation, .. } => {
-                Enrollment { identity: Some(*identity), ..blank(id, tenant, topic, *generation) }
+            Beginning::Device { id, tenant, topic, identity, origin, generation, .. } => {
+                Enrollment { identity: Some(*identity), origin: origin.clone(), ..blank(id, tenant, topic, *generation) }
             }
             Beginning::User { id, tenant, topic, generation, device_generation, .. } => {
                 Enrollment { device_generation: Some(*device_generation), ..blank(id, tenant, topic, *generation) }
@@ -339,12 +351,12 @@ impl Enrollment {
         match event {
             // As new, but the revision counts on.
             Event::Began(beginning) => *self = Enrollment { revision: self.revision, ..Self::new(beginning) },
-            Event::Renewed { identity, .. } => {
-                self.bind(*identity);
+            Event::Renewed { identity, origin, .. } => {
+                self.bind(*identity, origin.as_ref());
                 self.renewal_expected = None;
                 self.renewing = true;
             }
-            Event::IdentityChanged { identity, .. } => self.bind(*identity),
+            Event::IdentityChanged { identity, origin, .. } => self.bind(*identity, origin.as_ref()),
             Event::TokenUpdated { at, address, unlock_token, awaiting_configuration } => {
                 self.state = State::Enrolled;
                 self.topic = address.topic().clone();
@@ -375,8 +387,9 @@ impl Enrollment {
         }
     }
 
-    fn bind(&mut self, identity: Fingerprint) {
+    fn bind(&mut self, identity: Fingerprint, origin: Option<&Origin>) {
         self.identity = Some(identity);
+        self.origin = origin.cloned();
         // What was announced before the one that speaks will not come any more; what was announced after it may.
         self.announced.drain(..self.passed_over(identity));
         self.announced.retain(|announced| *announced != identity);
@@ -389,6 +402,7 @@ impl Enrollment {
         self.unlock_token = None;
         self.bootstrap_token = None;
         self.identity = None;
+        self.origin = None;
         self.announced.clear();
         self.renewal_expected = None;
         self.renewing = false;
@@ -428,6 +442,33 @@ impl Enrollment {
     /// The certificate that it is bound to. `None` on a user's channel, which has its device's, and at the end.
     pub const fn identity(&self) -> Option<Fingerprint> {
         self.identity
+    }
+
+    /// Where the certificate that it is bound to came from; `None` when no host has said so.
+    pub const fn origin(&self) -> Option<&Origin> {
+        self.origin.as_ref()
+    }
+
+    /// Whether the device must enroll again because identities come from elsewhere now (J27): its certificate came from another authority,
+    /// or from another era of this one. What a host asks of each enrollment once an external authority was changed
+    /// ([`ScepAuthorityEffect::ReenrollBefore`](crate::external::ScepAuthorityEffect::ReenrollBefore)), and of the one that a message names.
+    ///
+    /// One whose certificate is of unknown origin owes it too: had it come from what is there now, the host would have
+    /// [said so](super::Identity::coming_from). The device owes nothing any more once it speaks under a certificate of `present`. A user's channel
+    /// has its device's identity and owes nothing of its own, and nothing is owed by what has ended.
+    ///
+    /// ```
+    /// use mdm_core::enrollment::{Enrollment, Origin};
+    /// use mdm_core::external::ScepAuthority;
+    ///
+    /// /// How many devices an operator has to ask to enroll again.
+    /// fn owing<'a>(authority: &ScepAuthority, enrollments: impl IntoIterator<Item = &'a Enrollment>) -> usize {
+    ///     let present = Origin { authority: authority.id().clone(), era: authority.era() };
+    ///     enrollments.into_iter().filter(|enrollment| enrollment.owes_reenrollment(&present)).count()
+    /// }
+    /// ```
+    pub fn owes_reenrollment(&self, present: &Origin) -> bool {
+        self.state.is_live() && !self.id.kind().is_user_channel() && self.origin.as_ref() != Some(present)
     }
 
     /// The certificates that may take the place of the one it is bound to, each when it is first used; the oldest first, at most

@@ -82,6 +82,7 @@ mod event;
 mod polling;
 mod request;
 mod scep_authority;
+mod scep_failure;
 mod state;
 mod trust;
 pub mod venafi;
@@ -95,5 +96,6 @@ pub use scep_authority::{
     AlternativeName, ChallengeSource, KeySize, KeyUses, ProxyCertificates, Route, ScepAuthority, ScepAuthorityEffect,
     ScepAuthorityEvent, ScepAuthorityEventKind, ScepSettings,
 };
+pub use scep_failure::ScepFailure;
 pub use state::{Job, RequestState};
 pub use trust::{Expected, Issued, Trust};

@@ -253,6 +253,13 @@ impl ScepSettings {
         Err(Error::Misuse(problem))
     }
 
+    /// Whether the profile with the payload is to be sent again now, so that the device gets another certificate before this one ends (J24):
+    /// `not_after` is the end of the one that it has. Never, unless [`redistribute_days`](ScepSettings::redistribute_days) says so: a device
+    /// renews no certificate of a SCEP payload by itself.
+    pub fn is_redistribution_due(&self, not_after: Timestamp, now: Timestamp) -> bool {
+        self.redistribute_days.is_some_and(|days| now.plus_days(i64::from(days)) >= not_after)
+    }
+
     const fn routes(&self) -> [Route; 2] {
         [self.enrollment, self.profiles]
     }

@@ -29,6 +29,7 @@
     reason = "a broken promise is a panic here, and nowhere else"
 )]
 
+mod authority;
 mod messages;
 mod pki;
 mod queue;
@@ -45,6 +46,7 @@ pub type Target = fn(&[u8]);
 /// Every target with its name, which is also that of its program in `fuzz/` and of its folder of seeds.
 pub const TARGETS: &[(&str, Target)] = &[
     ("apns_answer", messages::apns_answer),
+    ("authority", authority::authority),
     ("ber", pki::ber),
     ("ca_certificates", pki::ca_certificates),
     ("certificate", pki::certificate),

@@ -1,7 +1,7 @@
 //! Records, the events that make them, and decisions about them: the one shape of `ca`, `push` and `enrollment`.
 //!
-//! Owns what a host needs to store any of them with one function: [`Record`], which every state machine of the crate implements, and
-//! [`Change`], which every decision gives. Refuses events that do not follow, so that a log that was mixed up is noticed and never
+//! Owns what a host needs to store any of them with one function: [`Record`], which every state machine of the crate implements,
+//! [`Change`], which every decision gives, and [`LogHead`], by which a log shows that nothing in it was changed. Refuses events that do not follow, so that a log that was mixed up is noticed and never
 //! makes a wrong record. What the records mean is not known here.
 //!
 //! ```
@@ -25,12 +25,15 @@
 //! }
 //! ```
 
+mod log;
 pub(crate) mod stored;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::id::Revision;
+
+pub use log::LogHead;
 
 /// A state machine that is stored as one record and remembered as the series of its events.
 ///

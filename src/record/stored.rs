@@ -2,7 +2,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// DER or a signature, stored as base64 text.
 #[derive(Clone, PartialEq, Eq)]
@@ -22,9 +23,27 @@ impl Serialize for Octets {
 
 impl<'de> Deserialize<'de> for Octets {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        STANDARD.decode(text).map(Octets).map_err(|_| D::Error::custom("expected base64 text"))
+        base64(deserializer).map(Octets)
     }
+}
+
+/// The octets of a base64 text, decoded where it stands: a log of a million events holds half a gigabyte of them.
+pub(crate) fn base64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    struct Text;
+
+    impl Visitor<'_> for Text {
+        type Value = Vec<u8>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("base64 text")
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<Vec<u8>, E> {
+            STANDARD.decode(text).map_err(|_| E::custom("expected base64 text"))
+        }
+    }
+
+    deserializer.deserialize_str(Text)
 }
 
 /// The version of a record's encoding. There is one so far; a record of a later one is refused rather than misread.

@@ -138,10 +138,8 @@ macro_rules! serde_as_base64 {
 
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                use base64::Engine as _;
                 use serde::de::Error as _;
-                let text = String::deserialize(deserializer)?;
-                let der = base64::engine::general_purpose::STANDARD.decode(text).map_err(D::Error::custom)?;
+                let der = crate::record::stored::base64(deserializer)?;
                 Self::from_der(&der).map_err(D::Error::custom)
             }
         }

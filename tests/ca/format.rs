@@ -1,15 +1,16 @@
 //! The stored form of records, events and effects. What an earlier version has stored must be read by every later one, so
 //! `tests/data/ca/format-1.jsonl` is never rewritten, only added to: a line that is not written back byte for byte, or a fresh
-//! record with other keys, is a break with every host's database.
+//! record with other keys, is a break with every host's database. So is a backup that does not open any more.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 
 use mdm_core::ca::{
     Authority, AuthorityEvent, CertificateEvent, CertificateRecord, Creation, CrlScope, Effect, Holder, IssuanceRequest,
-    Profile, Recorded, Renewal, Service, Settings,
+    Profile, Recorded, Renewal, RequestEvent, RequestRecord, Service, Settings,
 };
 use mdm_core::crypto::{SigningKey, SoftwareKey};
+use mdm_core::external::{self, CertificateRequest, ScepAuthority, ScepAuthorityEffect, ScepAuthorityEvent};
 use mdm_core::id::{EnrollmentId, TenantId};
 use mdm_core::record::{Change, Record};
 use mdm_core::x509::{Extensions, RevocationReason};
@@ -19,7 +20,12 @@ use serde_json::Value;
 
 use super::{CA_KEY, DEVICE_KEY, csr, key, name, noon, provider};
 
+mod newer;
+
 const STORED: &str = include_str!("../data/ca/format-1.jsonl");
+/// A backup of this version and, as JSON, the record that it makes when it is restored at noon of the day after.
+const BACKUP: (&[u8], &str) = (include_bytes!("../data/ca/backup-1.p12"), include_str!("../data/ca/backup-1.json"));
+const PASSWORD: &str = "correct horse";
 
 /// One of everything, in an order in which it can happen: `kind<TAB>JSON` a line.
 #[derive(Default)]
@@ -31,16 +37,21 @@ impl Story {
     }
 
     fn change<R: Record<Event: Debug>>(&mut self, kind: &str, change: Change<R>) -> R {
+        let effect = match kind {
+            kind if kind.ends_with("order") => "order effect",
+            "scep" => "scep effect",
+            _ => "effect",
+        };
         change.events.iter().for_each(|event| self.tell(&format!("{kind} event"), event));
-        change.effects.iter().for_each(|effect| self.tell("effect", effect));
+        change.effects.iter().for_each(|what| self.tell(effect, what));
         change.record
     }
 }
 
-fn sign_all(story: &mut Story, mut authority: Authority, keys: &[&SoftwareKey]) -> Authority {
+fn sign_all(story: &mut Story, kind: &str, mut authority: Authority, keys: &[&SoftwareKey]) -> Authority {
     while let Some(next) = authority.to_be_signed(authority.latest(), &provider()).unwrap() {
         let key = keys.iter().find(|key| SigningKey::public_key(**key) == next.public_key()).unwrap();
-        authority = story.change("authority", next.sign_with(*key).unwrap());
+        authority = story.change(kind, next.sign_with(*key).unwrap());
     }
     authority
 }
@@ -51,7 +62,7 @@ fn fresh() -> Vec<String> {
         .service(Service::ProfileSigning, key().public_key().clone());
     let mut authority = story.change("authority", Authority::create(&creation, noon(), &provider()).unwrap());
     story.tell("unsigned authority", &authority);
-    authority = sign_all(&mut story, authority, &[&CA_KEY]);
+    authority = sign_all(&mut story, "authority", authority, &[&CA_KEY]);
     authority = story.change("authority", authority.configure(Settings::default(), noon()).unwrap());
     authority = story.change("authority", authority.trust_clock(noon()));
     let scope = CrlScope::full(authority.active().unwrap().key.clone());
@@ -63,7 +74,7 @@ fn fresh() -> Vec<String> {
     authority = story.change("authority", authority.notices(notice_day).unwrap());
     let signing = authority.renew_service(Service::ProfileSigning, None, notice_day, &provider()).unwrap();
     authority = story.change("authority", signing);
-    authority = sign_all(&mut story, authority, &[&CA_KEY]);
+    authority = sign_all(&mut story, "authority", authority, &[&CA_KEY]);
     let renewed = authority.renew(&Renewal::default(), notice_day, &provider()).unwrap();
     authority = story.change("authority", renewed);
     authority = story.change("authority", authority.renewal_failed(notice_day).unwrap());
@@ -72,7 +83,7 @@ fn fresh() -> Vec<String> {
     let rekey = Renewal { key: Some(new_key.public_key().clone()), ..Renewal::default() };
     authority = story.change("authority", authority.renew(&rekey, notice_day, &provider()).unwrap());
     story.tell("running authority", &authority);
-    authority = sign_all(&mut story, authority, &[&CA_KEY, &new_key]);
+    authority = sign_all(&mut story, "authority", authority, &[&CA_KEY, &new_key]);
     story.tell("authority", &authority);
 
     let adopted =
@@ -112,6 +123,7 @@ fn fresh() -> Vec<String> {
     foreign = story.change("foreign certificate", foreign.revoke(RevocationReason::Unspecified, None, now).unwrap());
     foreign = story.change("foreign certificate", foreign.revocation_confirmed(now).unwrap());
     story.tell("foreign certificate", &foreign);
+    newer::tell(&mut story);
     story.0
 }
 
@@ -129,6 +141,16 @@ fn written_back(line: &str) -> String {
         kind if kind.ends_with("authority event") => back::<AuthorityEvent>(json),
         kind if kind.ends_with("authority") => back::<Authority>(json),
         "effect" => back::<Effect>(json),
+        "order effect" => back::<external::RequestEffect>(json),
+        "scep effect" => back::<ScepAuthorityEffect>(json),
+        "scep event" => back::<ScepAuthorityEvent>(json),
+        "scep" => back::<ScepAuthority>(json),
+        kind if kind.ends_with("order event") => back::<external::RequestEvent>(json),
+        kind if kind.ends_with("order") => back::<CertificateRequest>(json),
+        kind if kind.ends_with("request event") => back::<RequestEvent>(json),
+        kind if kind.ends_with("request") => back::<RequestRecord>(json),
+        kind if kind.ends_with("reservation event") => back::<CertificateEvent>(json),
+        kind if kind.ends_with("reservation") => back::<CertificateRecord>(json),
         kind if kind.ends_with("certificate event") => back::<CertificateEvent>(json),
         kind if kind.ends_with("certificate") => back::<CertificateRecord>(json),
         other => panic!("{other}"),
@@ -151,6 +173,12 @@ fn check(lines: &[&str]) {
     assert_eq!(replayed::<Authority>(lines, "adopted authority"), record("adopted authority"));
     assert_eq!(replayed::<CertificateRecord>(lines, "certificate"), record("certificate"));
     assert_eq!(replayed::<CertificateRecord>(lines, "foreign certificate"), record("foreign certificate"));
+    assert_eq!(replayed::<Authority>(lines, "parted authority"), record("parted authority"));
+    assert_eq!(replayed::<Authority>(lines, "restored authority"), record("restored authority"));
+    assert_eq!(replayed::<CertificateRecord>(lines, "signing certificate"), record("signing certificate"));
+    assert_eq!(replayed::<RequestRecord>(lines, "request"), record("request"));
+    assert_eq!(replayed::<CertificateRequest>(lines, "order"), record("order"));
+    assert_eq!(replayed::<ScepAuthority>(lines, "scep"), record("scep"));
 }
 
 /// The path of every key, with the number of each list's items but not their values.
@@ -180,6 +208,23 @@ fn what_is_stored_now_has_the_same_keys() {
     };
     let (stored, now): (Vec<_>, Vec<_>) = (STORED.lines().map(shape).collect(), fresh.iter().map(|line| shape(line)).collect());
     assert_eq!(stored, now, "the story as it is told now is in {}", path.display());
+}
+
+#[test]
+fn a_backup_of_before_is_restored_to_the_record_it_was() {
+    let (file, record) = newer::backup();
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
+    std::fs::write(folder.join("backup-1.p12"), file).unwrap();
+    let fresh = serde_json::to_string(&record).unwrap();
+    std::fs::write(folder.join("backup-1.json"), format!("{fresh}\n")).unwrap();
+    let (file, json) = BACKUP;
+    assert_eq!(serde_json::to_string(&newer::restore(file)).unwrap(), json.trim_end());
+    let shape = |json: &str| {
+        let mut found = BTreeSet::new();
+        keys(&serde_json::from_str(json).unwrap(), "", &mut found);
+        found
+    };
+    assert_eq!(shape(json), shape(&fresh), "a backup as it is taken now is in {}", folder.display());
 }
 
 #[test]

@@ -4,10 +4,10 @@ use mdm_core::asn1::{Tag, Writer};
 use mdm_core::ca::{Error, IssuanceRequest, Profile, Refusal};
 use mdm_core::crypto::{self, Legacy, PublicKey, SignatureAlgorithm, SigningKey};
 use mdm_core::x509::{
-    self, BasicConstraints, Csr, CsrTemplate, Extensions, GeneralName, KeyUsage, SubjectAlternativeNames, oid,
+    self, BasicConstraints, Csr, CsrTemplate, Extensions, GeneralName, KeyUsage, ProvenCsr, SubjectAlternativeNames, oid,
 };
 
-use super::{DEVICE_KEY, authority, csr, key, name, noon, provider};
+use super::{CA_KEY, DEVICE_KEY, authority, csr, key, name, noon, provider};
 
 /// CertificationRequest with this key and these extensions, under any signature.
 fn forged(key: &PublicKey, extensions: &[(&[u8], &[u8])], signature: &[u8], algorithm: SignatureAlgorithm) -> Vec<u8> {
@@ -122,4 +122,33 @@ fn extensions_beyond_measure_or_twice_are_not_even_read() {
     let (sign, certify) = ([0x03, 0x02, 0x05, 0xA0], [0x03, 0x02, 0x02, 0x04]);
     let twice = malformed(&[(usage.content(), &sign[..]), (usage.content(), &certify[..])]);
     assert!(matches!(twice, mdm_core::asn1::ErrorKind::Field(_)), "{twice:?}");
+}
+
+// Each refusal of this file once more, at one authority: its record is what it was, and the next honest request gets what it would have.
+#[test]
+fn what_is_refused_leaves_everything_as_it_was() {
+    let (authority, profile) = (authority(), Profile::device_identity());
+    let before = serde_json::to_string(&authority).unwrap();
+    let ask = |csr: &ProvenCsr, transaction: &str, profile: &Profile, now| {
+        authority.reserve(&IssuanceRequest::new(csr, transaction, profile), None, now, &provider())
+    };
+    let honest = csr(&DEVICE_KEY, name("Device 7"), Extensions::new());
+    let wants = |extensions| csr(&DEVICE_KEY, name("Device 7"), extensions);
+    let names = SubjectAlternativeNames { names: vec![GeneralName::Dns("*".into())] };
+    let end = authority.certificate().unwrap().validity().not_after;
+    let refusals = [
+        ask(&wants(Extensions::new().with(&BasicConstraints::authority(None))), "t", &profile, noon()),
+        ask(&wants(Extensions::new().with(&names)), "t", &Profile::web_server(["mdm.example.com"]), noon()),
+        ask(&csr(&CA_KEY, name("Device 7"), Extensions::new()), "t", &profile, noon()),
+        ask(&honest, "", &profile, noon()),
+        ask(&honest, "t", &profile, noon().plus_days(-1)),
+        ask(&honest, "t", &profile, end.plus_seconds(1)),
+    ];
+    let errors: Vec<Error> = refusals.into_iter().map(|outcome| outcome.unwrap_err()).collect();
+    for (at, error) in errors.iter().enumerate() {
+        assert!(!errors[..at].contains(error), "each has an error of its own: {error}");
+    }
+    assert!(authority.plan_crl(&authority.crl_scopes()[0], noon().plus_days(-1)).is_err());
+    assert_eq!(serde_json::to_string(&authority).unwrap(), before, "no number is spent");
+    assert_eq!(ask(&honest, "t", &profile, noon()).unwrap().change().events.len(), 1);
 }

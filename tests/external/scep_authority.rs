@@ -220,6 +220,16 @@ fn rsa_authority(provider: &Provider) -> (Certificate, Vec<u8>) {
 }
 
 #[test]
+fn a_profile_is_sent_again_so_many_days_before_its_certificate_ends() {
+    let end = NOW.plus_days(10);
+    assert!(!settings().is_redistribution_due(end, end.plus_days(1)), "nobody asked for it");
+    let settings = ScepSettings { redistribute_days: Some(7), ..settings() };
+    assert!(!settings.is_redistribution_due(end, end.plus_days(-7).plus_seconds(-1)));
+    assert!(settings.is_redistribution_due(end, end.plus_days(-7)));
+    assert!(settings.is_redistribution_due(end, end.plus_days(7)));
+}
+
+#[test]
 fn another_authority_makes_every_enrollment_owe_another() {
     let first = ScepAuthority::configure("wifi".into(), settings(), NOW).unwrap();
     let authority = first.record.clone();

@@ -2,6 +2,7 @@
 
 mod check_in;
 mod life;
+mod origin;
 mod queue;
 
 use super::*;
