@@ -1,8 +1,8 @@
 //! Random lives of a certificate authority whose host stops at any step, against a model that fits in the head.
 
-use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::LazyLock;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::ca::{
     Authority, AuthorityEvent, CertificateEvent, CertificateRecord, Creation, CrlParts, CrlScope, Effect, Error, KeyId,
@@ -63,18 +63,16 @@ const TOLERANCE: i64 = 60;
 const MOST_BACK: i64 = 1800;
 const PASSWORD: &str = "correct horse";
 
-thread_local! {
-    static SEED: Cell<u64> = const { Cell::new(1) };
-}
-
-/// Numbers that look random and are the same in every run.
+/// Numbers that look random, the same in every run of the program, and never twice: the provider's source is for all time, so that a
+/// series could not have one of its own.
 struct Counting;
+
+static DRAWN: AtomicU64 = AtomicU64::new(1);
 
 impl Random for Counting {
     fn fill(&self, dest: &mut [u8]) -> Result<(), crypto::Error> {
         for chunk in dest.chunks_mut(8) {
-            let mut z = SEED.get().wrapping_add(0x9E37_79B9_7F4A_7C15);
-            SEED.set(z);
+            let mut z = DRAWN.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
             z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
             z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
             chunk.copy_from_slice(&(z ^ (z >> 31)).to_le_bytes()[..chunk.len()]);
@@ -93,23 +91,25 @@ struct Cast {
     requests: Vec<ProvenCsr>,
 }
 
-static CAST: LazyLock<Cast> = LazyLock::new(|| {
-    SEED.set(7);
-    let key = || {
-        let secret = provider().generate(KeyKind::P256).expect("randomness");
-        let key: SoftwareKey = provider().load(&secret).expect("a key");
-        (secret, key)
-    };
-    let request = || {
-        let (_, key) = key();
-        let subject = Name::builder().common_name("Device").build().expect("a name");
-        let csr = CsrTemplate::new(subject, SigningKey::public_key(&key).clone());
-        let csr = csr.to_be_signed(key.algorithm(), &provider()).and_then(|csr| Ok(csr.sign_with(&key)?)).expect("a request");
-        csr.verify(&provider(), Legacy::NONE).expect("its own signature")
-    };
-    let keys = (0..3).map(|_| key()).map(|(secret, key)| (secret, SigningKey::public_key(&key).clone())).collect();
-    Cast { keys, requests: vec![request(), request()] }
-});
+impl Cast {
+    fn new() -> Self {
+        let key = || {
+            let secret = provider().generate(KeyKind::P256).expect("randomness");
+            let key: SoftwareKey = provider().load(&secret).expect("a key");
+            (secret, key)
+        };
+        let request = || {
+            let (_, key) = key();
+            let subject = Name::builder().common_name("Device").build().expect("a name");
+            let csr = CsrTemplate::new(subject, SigningKey::public_key(&key).clone());
+            let csr =
+                csr.to_be_signed(key.algorithm(), &provider()).and_then(|csr| Ok(csr.sign_with(&key)?)).expect("a request");
+            csr.verify(&provider(), Legacy::NONE).expect("its own signature")
+        };
+        let keys = (0..3).map(|_| key()).map(|(secret, key)| (secret, SigningKey::public_key(&key).clone())).collect();
+        Cast { keys, requests: vec![request(), request()] }
+    }
+}
 
 /// Signs in no time, what is no signature: nobody verifies it here, and the scenario is about what is decided.
 #[derive(Debug)]
@@ -141,6 +141,7 @@ fn stamp<T>(unsigned: ToBeSigned<T>) -> T {
 type Listed = BTreeMap<SerialNumber, RevocationReason>;
 
 struct World {
+    cast: Rc<Cast>,
     now: Timestamp,
     /// The latest that the clock ever was.
     highest: Timestamp,
@@ -165,13 +166,13 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let cast = &*CAST;
-        SEED.set(1);
+        let cast = Cast::new();
         let parts = CrlParts { count: 2, uri: "http://ca.example/{key}/{part}".into() };
         let settings = Settings { crl_parts: Some(parts), ..Settings::default() };
         let creation = Creation::new("builtin", "Example", cast.keys[0].1.clone()).settings(settings);
         let created = Authority::create(&creation, NOW, &provider()).expect("a name and a key");
         let mut world = World {
+            cast: Rc::new(cast),
             now: NOW,
             highest: NOW,
             authority: created.record,
@@ -228,7 +229,8 @@ impl World {
     fn ask_for(&mut self, with: u8) {
         let (transaction, key) = (format!("asked {}", with % 8), usize::from(with >> 3 & 1));
         let profile = Profile { lifetime_days: 1 + 30 * u32::from(with >> 4), ..self.profile.clone() };
-        let request = crate::ca::IssuanceRequest::new(&CAST.requests[key], &transaction, &profile);
+        let cast = Rc::clone(&self.cast);
+        let request = crate::ca::IssuanceRequest::new(&cast.requests[key], &transaction, &profile);
         let newest = self.newest(&transaction).map(|(serial, known)| (serial, known.clone()));
         let answered = newest.as_ref().map(|(serial, _)| &self.rows[serial].0);
         let outcome = self.authority.reserve(&request, answered, self.now, &provider());
@@ -374,7 +376,8 @@ impl World {
     }
 
     fn renew(&mut self, with: u8) {
-        let (_, key) = &CAST.keys[usize::from(with >> 2) % CAST.keys.len()];
+        let cast = Rc::clone(&self.cast);
+        let (_, key) = &cast.keys[usize::from(with >> 2) % cast.keys.len()];
         let id = KeyId::of(key, &provider());
         match self.authority.renewal() {
             Some(RenewalState::Running(_)) if with % 4 == 3 => {
@@ -403,7 +406,7 @@ impl World {
     }
 
     fn back_up_or_restore(&mut self, with: u8) {
-        let keys: Vec<Secret> = CAST.keys.iter().map(|(secret, _)| secret.clone()).collect();
+        let keys: Vec<Secret> = self.cast.keys.iter().map(|(secret, _)| secret.clone()).collect();
         if with.is_multiple_of(2) {
             match self.authority.backup(&keys, &PASSWORD.into(), Protection::iterations(1000), self.now, &provider()) {
                 Ok(backup) => self.backup = Some(backup),
@@ -473,7 +476,8 @@ impl World {
     }
 
     fn submit(&mut self, transaction: String, stored: Option<&RequestRecord>) {
-        let request = crate::ca::IssuanceRequest::new(&CAST.requests[0], &transaction, &self.profile);
+        let cast = Rc::clone(&self.cast);
+        let request = crate::ca::IssuanceRequest::new(&cast.requests[0], &transaction, &self.profile);
         match (RequestRecord::submit(&self.authority, &request, stored, self.now, &provider()), self.refusal()) {
             (Ok(change), _) if stored.is_some() => assert!(change.is_empty(), "the same request again is no news"),
             (Ok(change), None) => {
