@@ -81,7 +81,7 @@
 //! | answers name what was asked, echo the nonce, and say for how long | `ocsp::good_revoked_held_and_unknown_in_one_answer_with_its_nonce`, `x509/ocsp::an_answer_repeats_what_was_asked`, `ocsp::an_answer_made_in_advance_has_no_nonce_and_lives_as_long_as_the_settings_say` |
 //! | never issued: unknown, or revoked as the standard has it | `x509/ocsp::what_was_never_issued_is_told_as_the_standard_says`, `ocsp::another_authoritys_certificate_is_unknown_whatever_its_serial` |
 //! | a delegate shows its certificate; errors are unsigned | `x509/ocsp::a_delegated_responder_shows_its_certificate`, `x509/ocsp::errors_are_five_bytes_and_unsigned` |
-//! | CMS attributes once, sorted, signed as a SET | `cms::an_attribute_twice_or_missing_or_with_two_values_is_refused`, `src/asn1/writer::a_set_of_is_sorted`, `cms::attributes_are_verified_as_they_were_received` |
+//! | CMS attributes once, sorted, signed as a SET | `cms/signed::an_attribute_twice_or_missing_or_with_two_values_is_refused`, `src/asn1/writer::a_set_of_is_sorted`, `cms/signed::attributes_are_verified_as_they_were_received` |
 //! | SCEP: RA and CA, renewal by the old certificate, the next CA, pending | `scep/client::an_answer_to_get_ca_cert_is_read_whatever_its_label`, `scep/server::a_renewal_is_granted_to_a_certificate_that_is_in_force`, `scep/client::the_next_ca_is_announced_by_the_current_one`, `requests::a_request_waits_is_stored_and_is_granted_as_it_was_asked` |
 //! | certificates across old and new key | `renewal::a_new_key_is_joined_to_the_old_one_both_ways`, `x509/path::cross_certificates_lead_from_the_old_key_to_the_new_and_back` |
 //! | all of that before OpenSSL, GnuTLS, Java and pkilint | `real/artefacts.sh` |

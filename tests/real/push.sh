@@ -61,7 +61,7 @@ issue() { # TENANT TOPIC NAME [DEVELOPER]: writes $work/NAME.pem
     openssl x509 -req -CA "$work/apple.pem" -CAkey "$work/apple.key" -force_pubkey "$work/$3.pub" -days 365 -extfile "$work/ext" -out "$work/$3.pem" 2>/dev/null
 }
 install() { admin -X POST "$url/admin/push/$1/certificate${3:-}" --data-binary @"$work/$2.pem" -o "$work/install.json"; }
-serial() { openssl x509 -in "$work/$1.pem" -noout -serial | cut -d= -f2 | tr A-F a-f | sed 's/^0*//'; }
+serial() { openssl x509 -in "$work/$1.pem" -noout -serial | cut -d= -f2 | tr A-F a-f; }
 
 for tenant in acme globex; do
   issue $tenant com.apple.mgmt.External.$tenant $tenant-1
