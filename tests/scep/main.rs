@@ -14,7 +14,7 @@
 //! | 4 | 2.3, 3.3.1 | challenge in the request; none needed to renew | `server::a_wrong_challenge_is_denied_and_no_certificate_can_follow`, `server::a_renewal_is_granted_to_a_certificate_that_is_in_force` |
 //! | 5 | 2.3 | a renewal is signed by a certificate of this CA that is in force | `attacks::a_renewal_by_a_certificate_that_is_not_ours_is_refused` |
 //! | 6 | 3.1 | key transport, else the challenge as password | `elliptic::a_client_that_seals_with_rsa_and_signs_with_an_elliptic_curve_gets_its_reply_under_its_challenge`, `server::a_server_whose_key_cannot_decrypt_opens_with_the_challenge` |
-//! | 7 | 3.2 | id-data, one signer, signed attributes | `attacks::messages_without_their_attributes_are_refused`, `cms::a_message_has_one_signer_or_is_refused` |
+//! | 7 | 3.2 | id-data, one signer, signed attributes | `attacks::messages_without_their_attributes_are_refused`, `cms/signed::a_message_has_one_signer_or_is_refused` |
 //! | 8 | 3.2.1 | types of the attributes | `quirks::attributes_are_written_in_the_types_that_the_standard_gives_them` |
 //! | 9 | 3.2.1.1 | any printable transactionID, the same throughout | `attacks::transaction_identifiers_of_every_shape_are_read_or_refused`, `client::a_pending_request_is_polled_with_growing_patience_and_granted` |
 //! | 10 | 3.2.1.2 | unknown message types are errors | `attacks::types_that_nobody_acts_upon_are_refused_whatever_is_inside` |
@@ -37,7 +37,7 @@
 //! | 27 | 4.7 | GetNextCACert | `client::the_next_ca_is_announced_by_the_current_one` |
 //! | 28 | RFC 2986 | proof of possession | `attacks::every_probe_of_the_decryption_gets_one_answer` |
 //! | 29 | 7 | challenges | `challenges::a_one_time_challenge_is_good_for_one_transaction`, `challenges::a_challenge_that_was_never_configured_accepts_nobody` |
-//! | 30 | RFC 5652 | attributes are verified as they were received | `cms::attributes_are_verified_as_they_were_received` |
+//! | 30 | RFC 5652 | attributes are verified as they were received | `cms/signed::attributes_are_verified_as_they_were_received` |
 //!
 //! # What peers do otherwise
 //!
@@ -55,7 +55,7 @@
 //! | content of 0 or 1 octets in a FAILURE | micromdm, step-ca, NDES | `Peer::stray_content` | `quirks::content_that_says_nothing_in_a_failure_is_tolerated_by_name` |
 //! | nonces missing | old devices and servers | `Peer::missing_nonces` | `client::a_reply_to_another_message_is_refused`, `attacks::messages_without_their_attributes_are_refused` |
 //! | contentType missing | old OpenXPKI | `Peer::missing_content_type` | `quirks::a_reply_whose_attributes_lack_the_type_of_the_content_is_tolerated_by_name` |
-//! | attributes unsorted | legacy clients | `Peer::unsorted_attributes` | `cms::attributes_are_verified_as_they_were_received` |
+//! | attributes unsorted | legacy clients | `Peer::unsorted_attributes` | `cms/signed::attributes_are_verified_as_they_were_received` |
 //! | recipient named otherwise | clients that spell names anew | `Peer::misnamed_recipient` | `attacks::a_request_for_another_recipient_is_refused_without_trying_keys` |
 //! | keyUsage that does not allow it; order of GetCACert | micromdm, step-ca, NDES | `Peer::any_key_usage` | `client::requests_are_encrypted_to_whoever_may_decrypt` |
 //! | the CA before the leaf in the bag | DER-sorted bags | always read; never made | `client::a_bag_with_the_ca_first_gives_the_certificate_for_the_key` |
@@ -76,15 +76,15 @@
 //! | decryption oracles (micromdm, step-ca) | `attacks::every_probe_of_the_decryption_gets_one_answer`, `attacks::the_two_halves_give_the_same_one_answer`; their time: `benches/scep_oracle.rs` |
 //! | recipients tried one after the other (CVE-2019-1563) | `attacks::a_request_for_another_recipient_is_refused_without_trying_keys` |
 //! | a forged reply with the pinned issuer and serial number (jscep) | `client::a_forged_reply_is_refused_whatever_it_names_and_carries` |
-//! | ForgedAttributes (ePrint 2023/1801) | `attacks::messages_without_their_attributes_are_refused`, `cms::attributes_are_not_mistaken_for_content` |
+//! | ForgedAttributes (ePrint 2023/1801) | `attacks::messages_without_their_attributes_are_refused`, `cms/signed::attributes_are_not_mistaken_for_content` |
 //! | attributes twice (micromdm, step-ca) | `attacks::an_attribute_twice_is_refused` |
 //! | no proof of possession (micromdm, jscep) | `attacks::every_probe_of_the_decryption_gets_one_answer` |
 //! | renewal by a self-signed signer (micromdm, step-ca) | `attacks::a_renewal_by_a_certificate_that_is_not_ours_is_refused`, `attacks::a_challenge_does_not_buy_a_renewal` |
 //! | an empty challenge in the settings (micromdm, step-ca) | `challenges::a_challenge_that_was_never_configured_accepts_nobody` |
 //! | a reply sealed to whoever is in the bag (smallstep) | `server::the_answer_is_sealed_to_the_signer_alone` |
 //! | capabilities cut short on the way (sscep, jscep) | `src`: `capability::a_downgraded_answer_is_refused_without_a_policy_that_names_it` |
-//! | rare recipients that parsers trip over (CVE-2025-9230, CVE-2025-15467) | `cms::any_flipped_bit_of_an_agreement_is_an_error_or_changes_nothing`, `cms::a_password_that_would_take_hours_to_derive_is_refused`, `cms::what_openssl_authenticated_is_opened_and_nothing_else` |
-//! | points off the curve | `cms::a_point_that_is_none_of_the_curve_does_not_open_and_gives_nothing_away` |
+//! | rare recipients that parsers trip over (CVE-2025-9230, CVE-2025-15467) | `cms/enveloped::any_flipped_bit_of_an_agreement_is_an_error_or_changes_nothing`, `cms/password::a_password_that_would_take_hours_to_derive_is_refused`, `cms/enveloped::what_openssl_authenticated_is_opened_and_nothing_else` |
+//! | points off the curve | `cms/enveloped::a_point_that_is_none_of_the_curve_does_not_open_and_gives_nothing_away` |
 //! | a message replayed, a transaction taken over | `server::a_replayed_message_and_a_stolen_transaction_are_told_apart` |
 //! | the CA's own key decrypts | `quirks::a_ca_that_does_everything_itself_is_warned_of` |
 //! | messages lost, doubled, late | `lossy` |
