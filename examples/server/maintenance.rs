@@ -19,25 +19,42 @@ const SWEEPS_PER_ROUND: u64 = 60;
 /// Days for which a message is remembered, so that it is not taken for another. A SCEP exchange is over long before.
 const REMEMBERED_DAYS: i64 = 7;
 
-/// Until the server stops.
+/// Until the server stops. Other servers are waited for beside what is this one's own.
 pub async fn run(host: Arc<Host>) {
+    tokio::join!(services(host.clone()), house(host));
+}
+
+async fn services(host: Arc<Host>) {
+    let mut clock = interval(SWEEP);
+    clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        clock.tick().await;
+        let host = host.clone();
+        by_itself(move || report("challenge services", judge::tell(&host))).await;
+    }
+}
+
+async fn house(host: Arc<Host>) {
     let mut clock = interval(SWEEP);
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
     for round in 0_u64.. {
         clock.tick().await;
         let host = host.clone();
-        let done = tokio::task::spawn_blocking(move || {
+        by_itself(move || {
             report("sweep", waking::sweep(&host));
-            report("challenge services", judge::tell(&host));
             if round % SWEEPS_PER_ROUND == 0 {
                 report("authority", lifecycle::look_after(&host));
                 report("push certificates", notices(&host));
                 report("nonces", forget(&host));
             }
-        });
-        if let Err(error) = done.await {
-            eprintln!("maintenance: {error}");
-        }
+        })
+        .await;
+    }
+}
+
+async fn by_itself(work: impl FnOnce() + Send + 'static) {
+    if let Err(error) = tokio::task::spawn_blocking(work).await {
+        eprintln!("maintenance: {error}");
     }
 }
 

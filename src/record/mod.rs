@@ -1,8 +1,8 @@
 //! Records, the events that make them, and decisions about them: the one shape of `ca`, `push` and `enrollment`.
 //!
 //! Owns what a host needs to store any of them with one function: [`Record`], which every state machine of the crate implements,
-//! [`Change`], which every decision gives, and [`LogHead`], by which a log shows that nothing in it was changed. Refuses events that do not follow, so that a log that was mixed up is noticed and never
-//! makes a wrong record. What the records mean is not known here.
+//! [`Change`], which every decision gives, and [`LogHead`], by which a log shows that nothing in it was changed. Refuses events that do
+//! not follow, so that a log that was mixed up is noticed and never makes a wrong record. What the records mean is not known here.
 //!
 //! ```
 //! use mdm_core::record::{Change, Record};

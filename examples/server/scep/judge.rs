@@ -2,8 +2,11 @@
 //!
 //! ```text
 //! first request ─► validate ─► yes ─► certificate, or none ─► owed ── told ─► done
-//!                          └─► no: FAILURE                      └─ not to be reached: again at the next sweep
+//!                          └─► no: FAILURE                      └─ not to be reached: again at a later sweep
 //! ```
+//!
+//! A sweep asks a service that does not answer once, and goes on to the next tenant's. What could not be told goes behind what was tried
+//! less often, so that one notification which a service never takes does not stand in the way of the others.
 
 use mdm_core::id::{Revision, TenantId};
 use mdm_core::scep::intune::{Call, Code, Intune, IssuingAuthority};
@@ -99,11 +102,13 @@ pub struct Owed {
     tenant: TenantId,
     notification: Notification,
     told: Option<Timestamp>,
+    /// How often it could not be told.
+    failures: u32,
     revision: Revision,
 }
 
-/// Every notification stands under this owner.
-const ALL: &str = "all";
+/// Most notifications of a tenant, and most tenants, that are looked at together.
+const AT_ONCE: u32 = 100;
 
 impl Stored for Owed {
     const KIND: &'static str = "notification";
@@ -121,17 +126,17 @@ impl Stored for Owed {
     }
 
     fn owner(&self) -> String {
-        ALL.into()
+        self.tenant.to_string()
     }
 
     fn place(&self) -> Option<Vec<u8>> {
-        self.told.is_none().then(Vec::new)
+        self.told.is_none().then(|| self.failures.to_be_bytes().to_vec())
     }
 }
 
 /// Notes what is to be told, together with what it is about.
 pub fn owe(batch: &mut Batch<'_>, tenant: &TenantId, notification: Notification) -> Result<(), Failure> {
-    let owed = Owed { tenant: tenant.clone(), notification, told: None, revision: Revision::FIRST };
+    let owed = Owed { tenant: tenant.clone(), notification, told: None, failures: 0, revision: Revision::FIRST };
     match batch.load::<Owed>(&owed.key())? {
         // The device has asked again for the same.
         Some(_) => Ok(()),
@@ -139,23 +144,34 @@ pub fn owe(batch: &mut Batch<'_>, tenant: &TenantId, notification: Notification)
     }
 }
 
-/// Tells what is owed. What cannot be told stays owed.
+/// Tells what is owed, tenant by tenant. What cannot be told stays owed.
 pub fn tell(host: &Host) -> Result<(), Failure> {
-    let owed = host.store.read(|view| view.list_open::<Owed>(ALL).map_err(Failure::from))?;
+    let mut last = String::new();
     let mut outcome = Ok(());
-    for owed in owed {
-        if let Err(failure) = tell_one(host, &owed) {
-            eprintln!("scep: the challenge service of {} is still to be told: {}", owed.tenant, failure.log);
-            outcome = Err(failure);
+    loop {
+        let tenants = host.store.read(|view| view.open_owners::<Owed>(&last, AT_ONCE).map_err(Failure::from))?;
+        let Some(behind) = tenants.last() else { return outcome };
+        last.clone_from(behind);
+        for tenant in &tenants {
+            if let Err(failure) = tell_owed_by(host, tenant) {
+                eprintln!("scep: the challenge service of {tenant} is still to be told: {}", failure.log);
+                outcome = Err(failure);
+            }
         }
     }
-    outcome
+}
+
+/// Up to the first that cannot be told.
+fn tell_owed_by(host: &Host, tenant: &str) -> Result<(), Failure> {
+    let any_place = u32::MAX.to_be_bytes();
+    let owed = host.store.read(|view| view.list_due::<Owed>(tenant, &any_place, AT_ONCE).map_err(Failure::from))?;
+    owed.iter().try_for_each(|owed| tell_one(host, owed))
 }
 
 /// Tells what is owed about one tenant's request. When the service must know first, what cannot be told is a failure.
 pub fn tell_about(host: &Host, tenant: &Tenant, question: &Question) -> Result<(), Failure> {
-    let owed = host.store.read(|view| view.list_open::<Owed>(ALL).map_err(Failure::from))?;
-    for owed in owed.iter().filter(|owed| owed.tenant == tenant.id && owed.notification.question() == question) {
+    let owed = host.store.read(|view| view.list_open::<Owed>(tenant.id.as_str()).map_err(Failure::from))?;
+    for owed in owed.iter().filter(|owed| owed.notification.question() == question) {
         let Err(failure) = tell_one(host, owed) else { continue };
         eprintln!("scep: the challenge service of {} is still to be told: {}", tenant.id, failure.log);
         let judge = Judge::of(tenant, tenant.challenge(&host.config.challenge))?;
@@ -168,15 +184,20 @@ pub fn tell_about(host: &Host, tenant: &Tenant, question: &Question) -> Result<(
 
 fn tell_one(host: &Host, owed: &Owed) -> Result<(), Failure> {
     let tenant = host.store.read(|view| tenant::load(view, owed.tenant.as_str()))?;
-    // Nobody is told who is not asked any more.
-    if let Some(judge) = Judge::of(&tenant, tenant.challenge(&host.config.challenge))? {
-        judge.tell(host, &owed.notification)?;
-    }
-    host.store.decide(|batch| {
-        let told = Owed { told: Some(now()), revision: owed.revision.next(), ..owed.clone() };
-        match batch.load::<Owed>(&owed.key())? {
-            Some(stored) if stored.told.is_none() => Ok(batch.put(&told, Some(stored.revision))?),
-            _ => Ok(()),
-        }
-    })
+    let outcome = match Judge::of(&tenant, tenant.challenge(&host.config.challenge))? {
+        Some(judge) => judge.tell(host, &owed.notification),
+        // Nobody is told who is not asked any more.
+        None => Ok(()),
+    };
+    let revision = owed.revision.next();
+    let tried = match &outcome {
+        Ok(()) => Owed { told: Some(now()), revision, ..owed.clone() },
+        Err(_) => Owed { failures: owed.failures.saturating_add(1), revision, ..owed.clone() },
+    };
+    host.store.decide(|batch| match batch.load::<Owed>(&owed.key())? {
+        // Unless it was tried beside this.
+        Some(stored) if stored.revision == owed.revision => Ok::<_, Failure>(batch.put(&tried, Some(stored.revision))?),
+        _ => Ok(()),
+    })?;
+    outcome
 }
