@@ -96,9 +96,10 @@ mod renewal;
 mod request;
 mod revocation;
 mod scope;
+mod settings;
 mod state;
 
-pub use authority::{Authority, AuthorityEvent, AuthorityEventKind, Settings};
+pub use authority::{Authority, AuthorityEvent, AuthorityEventKind};
 pub use backup::Restored;
 pub use certificate::{CertificateEvent, CertificateEventKind, CertificateRecord, Holder, Recorded, Reservation};
 pub use creation::Creation;
@@ -116,4 +117,5 @@ pub use renewal::{Next, Renewal, RenewalDue, RenewalPolicy, RenewalState};
 pub use request::{RequestEvent, RequestEventKind, RequestRecord, RequestState, Submission};
 pub use revocation::{Move, Revocation};
 pub use scope::{CrlParts, CrlScope};
+pub use settings::Settings;
 pub use state::{State, Status};

@@ -74,3 +74,26 @@ pub enum Status {
     /// Expired, held, or revoked.
     Inactive,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The words stand in exports and in refusals; the status decides whether a device is talked with.
+    #[test]
+    fn only_issued_and_expiring_are_active_and_what_is_no_certificate_is_neither() {
+        let states = [
+            (State::Reserved, "reserved", None),
+            (State::Issued, "issued", Some(Status::Active)),
+            (State::Expiring, "expiring", Some(Status::Active)),
+            (State::Expired, "expired", Some(Status::Inactive)),
+            (State::Held, "held", Some(Status::Inactive)),
+            (State::PendingRevoke, "pending revocation", Some(Status::Inactive)),
+            (State::Revoked, "revoked", Some(Status::Inactive)),
+            (State::Abandoned, "abandoned", None),
+        ];
+        for (state, word, status) in states {
+            assert_eq!((state.to_string().as_str(), state.status()), (word, status));
+        }
+    }
+}
