@@ -111,3 +111,51 @@ impl fmt::Debug for Tag {
         fmt::Display::fmt(self, f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Errors name what was expected and what was found.
+    #[test]
+    fn a_tag_is_named_as_x680_names_it_and_by_its_number_where_it_has_no_name() {
+        let names = [
+            (Tag::BOOLEAN, "BOOLEAN"),
+            (Tag::INTEGER, "INTEGER"),
+            (Tag::BIT_STRING, "BIT STRING"),
+            (Tag::OCTET_STRING, "OCTET STRING"),
+            (Tag::NULL, "NULL"),
+            (Tag::OID, "OBJECT IDENTIFIER"),
+            (Tag::ENUMERATED, "ENUMERATED"),
+            (Tag::UTF8_STRING, "UTF8String"),
+            (Tag::PRINTABLE_STRING, "PrintableString"),
+            (Tag::IA5_STRING, "IA5String"),
+            (Tag::UTC_TIME, "UTCTime"),
+            (Tag::GENERALIZED_TIME, "GeneralizedTime"),
+            (Tag::SEQUENCE, "SEQUENCE"),
+            (Tag::SET, "SET"),
+            (Tag::context(3), "[3]"),
+            (Tag::context_constructed(30), "[30]"),
+            (Tag::BMP_STRING, "tag 0x1E"),
+            (Tag::from_octet(0x61).unwrap(), "tag 0x61"),
+        ];
+        for (tag, name) in names {
+            assert_eq!((tag.to_string().as_str(), format!("{tag:?}").as_str()), (name, name));
+        }
+    }
+
+    /// Numbers of 31 and more stand in further octets, which nothing in PKIX or CMS has.
+    #[test]
+    fn an_octet_is_a_tag_unless_a_longer_number_begins_with_it() {
+        for octet in 0..=u8::MAX {
+            let tag = Tag::from_octet(octet);
+            assert_eq!(tag.map(Tag::octet), (octet & 0x1F != 0x1F).then_some(octet));
+            if let Some(tag) = tag {
+                assert_eq!(tag.is_constructed(), octet & 0x20 != 0);
+                assert_eq!(tag.is_universal(), octet < 0x40);
+                assert!(!tag.primitive().is_constructed() && tag.primitive().octet() | 0x20 == octet | 0x20);
+            }
+        }
+        assert_eq!((Tag::context(0x82).octet(), Tag::context_constructed(1).octet()), (0x82, 0xA1));
+    }
+}

@@ -92,3 +92,37 @@ pub enum Job {
     /// Ask whether the certificate has been revoked.
     CheckRevocation,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An operator who asks where a request stands must know whether it may have left.
+    #[test]
+    fn a_request_that_may_have_arrived_is_told_from_one_that_has_not_left() {
+        let until = Timestamp::from_unix(1_790_000_000);
+        let revoke = RequestState::PendingRevoke {
+            reason: RevocationReason::KeyCompromise,
+            since: until,
+            taken: false,
+            attempts: 1,
+            until,
+        };
+        let states = [
+            (RequestState::Submitting { sent: false, attempts: 0, until }, "not sent yet"),
+            (RequestState::Submitting { sent: true, attempts: 1, until }, "sent with unknown outcome"),
+            (RequestState::Pending { polls: 2, until }, "pending"),
+            (RequestState::Issued, "issued"),
+            (RequestState::Denied { reason: "no".into() }, "denied"),
+            (RequestState::Withdrawing { attempts: 0, until }, "being withdrawn"),
+            (RequestState::Withdrawn, "withdrawn"),
+            (revoke, "being revoked"),
+            (RequestState::Revoked, "revoked"),
+        ];
+        for (state, words) in states {
+            assert_eq!(state.to_string(), words);
+            let stored = serde_json::to_string(&state).unwrap();
+            assert_eq!(serde_json::from_str::<RequestState>(&stored).unwrap(), state, "{stored}");
+        }
+    }
+}

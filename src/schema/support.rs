@@ -326,3 +326,68 @@ pub(crate) mod words {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::words::{ALLOWED, FORBIDDEN, IGNORED, IOS, MACOS, REQUIRED, TVOS, VISIONOS, WATCHOS, never, on, since};
+    use super::*;
+
+    /// The tables are compiled, so that a word which set another's field would be seen nowhere else.
+    #[test]
+    fn each_word_of_the_tables_says_one_thing_and_nothing_else() {
+        let plain = on(IOS);
+        let version = Some(Version::new(17, 4, 1));
+        let said = [
+            (since(IOS, "17.4.1"), Support { introduced: version, ..plain }),
+            (plain.deprecated("17.4.1"), Support { deprecated: version, ..plain }),
+            (plain.removed("17.4.1"), Support { removed: version, ..plain }),
+            (never(IOS), Support { never: true, ..plain }),
+            (plain.rights("AllowErase"), Support { access_rights: Some("AllowErase"), ..plain }),
+            (plain.multiple(false), Support { multiple: Some(false), ..plain }),
+            (plain.device_channel(true), Support { device_channel: Some(true), ..plain }),
+            (plain.user_channel(true), Support { user_channel: Some(true), ..plain }),
+            (plain.supervised(true), Support { supervised: Some(true), ..plain }),
+            (plain.requires_dep(true), Support { requires_dep: Some(true), ..plain }),
+            (plain.user_approved(true), Support { user_approved: Some(true), ..plain }),
+            (plain.manual_install(false), Support { manual_install: Some(false), ..plain }),
+            (plain.enrollments(&["device"]), Support { enrollments: Some(&["device"]), ..plain }),
+            (plain.scopes(&["user"]), Support { scopes: Some(&["user"]), ..plain }),
+            (plain.shared_ipad(REQUIRED), Support { shared_ipad: Some(Mode::Required), ..plain }),
+            (plain.shared_ipad_device_channel(true), Support { shared_ipad_device_channel: Some(true), ..plain }),
+            (plain.shared_ipad_user_channel(true), Support { shared_ipad_user_channel: Some(true), ..plain }),
+            (plain.shared_ipad_scopes(&["system"]), Support { shared_ipad_scopes: Some(&["system"]), ..plain }),
+            (plain.user_enrollment(FORBIDDEN), Support { user_enrollment: Some(Mode::Forbidden), ..plain }),
+            (plain.always_skippable(true), Support { always_skippable: Some(true), ..plain }),
+        ];
+        for (made, meant) in said {
+            assert_eq!(format!("{made:?}"), format!("{meant:?}"));
+            assert_ne!(format!("{made:?}"), format!("{plain:?}"));
+        }
+        assert_eq!(
+            [ALLOWED, REQUIRED, FORBIDDEN, IGNORED].map(|mode| format!("{mode:?}")),
+            ["Allowed", "Required", "Forbidden", "Ignored"]
+        );
+    }
+
+    #[test]
+    fn a_set_of_systems_holds_those_that_it_was_made_of() {
+        let words = [IOS, MACOS, TVOS, VISIONOS, WATCHOS];
+        for (system, word) in System::ALL.into_iter().zip(words) {
+            let alone = on(word).systems;
+            assert_eq!(alone.iter().collect::<Vec<_>>(), [system]);
+            assert!(System::ALL.iter().all(|other| alone.contains(*other) == (*other == system)));
+        }
+        assert_eq!(format!("{:?}", on(WATCHOS | IOS).systems), "{Ios, Watchos}");
+    }
+
+    #[test]
+    fn a_system_is_known_by_apples_name_for_it() {
+        for system in System::ALL {
+            assert_eq!(System::parse(&system.to_string()), Some(system));
+            assert_eq!(System::parse(&system.to_string().to_lowercase()), Some(system));
+        }
+        assert_eq!(System::parse("iPadOS"), Some(System::Ios));
+        assert_eq!((System::parse("OS X"), System::parse("")), (None, None));
+        assert_eq!(Version::new(26, 4, 1).to_string(), "26.4.1");
+    }
+}

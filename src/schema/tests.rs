@@ -10,7 +10,7 @@ use super::*;
 use crate::command::*;
 use crate::limits::Limits;
 use crate::plist::{self, Dictionary, Value};
-use crate::profile::{Payload, PayloadEnvelope, Profile, ProfileEnvelope};
+use crate::profile::{PayloadEnvelope, Profile, ProfileEnvelope};
 use crate::secret::Secret;
 use crate::time::Timestamp;
 

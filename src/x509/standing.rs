@@ -39,3 +39,26 @@ impl fmt::Display for Standing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_standing_says_since_when_and_is_stored_and_read_again() {
+        let at = Timestamp::from_unix(1_790_000_000);
+        let standings = [
+            (Standing::InForce, "in force"),
+            (Standing::NotYet(at), "not valid before 2026-09-21T14:13:20Z"),
+            (Standing::Expired(at), "expired since 2026-09-21T14:13:20Z"),
+            (Standing::Held(at), "on hold since 2026-09-21T14:13:20Z"),
+            (Standing::Revoked(at), "revoked since 2026-09-21T14:13:20Z"),
+            (Standing::NotIssued, "not issued by this authority"),
+        ];
+        for (standing, words) in standings {
+            assert_eq!(standing.to_string(), words);
+            let stored = serde_json::to_string(&standing).unwrap();
+            assert_eq!(serde_json::from_str::<Standing>(&stored).unwrap(), standing, "{stored}");
+        }
+    }
+}

@@ -161,7 +161,7 @@ fn a_nested_key_and_a_listed_value_are_refused_by_their_own_path() {
 #[cfg(feature = "profiles")]
 #[test]
 fn a_profile_is_checked_payload_by_payload() {
-    use crate::profile::{Firewall, Restrictions};
+    use crate::profile::{Firewall, Payload, Restrictions};
     let restrictions =
         Restrictions { allow_app_installation: Some(false), allow_camera: Some(false), ..Restrictions::default() };
     let firewall = Firewall { enable_firewall: Some(true), ..Firewall::default() };

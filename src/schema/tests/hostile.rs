@@ -86,7 +86,9 @@ fn a_wrong_type_at_any_key_of_any_record_is_kept_and_reported_by_its_path() {
             }
         }
     }
-    assert!(tried > 30_000, "{tried}");
+    // Most of the keys are those of payloads and declarations.
+    let least = if cfg!(all(feature = "profiles", feature = "declarations")) { 30_000 } else { 5_000 };
+    assert!(tried > least, "{tried}");
 }
 
 #[test]
@@ -107,7 +109,8 @@ fn an_unlisted_value_at_any_key_is_kept_and_reported() {
             tried += 1;
         }
     }
-    assert!(tried > 300, "{tried}");
+    let least = if cfg!(all(feature = "profiles", feature = "declarations")) { 300 } else { 30 };
+    assert!(tried > least, "{tried}");
 }
 
 /// What a walk that looked at every key for every key would do for hours.
