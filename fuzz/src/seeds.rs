@@ -97,8 +97,10 @@ const SERVICES: &[(&str, [u8; 2], &str)] = &[
     ),
 ];
 
-/// What `sealed` damages in messages of its own: each of its nine places, by one change and by three.
-const SEALED: std::ops::Range<u8> = 0..9;
+/// What `sealed` damages in messages of its own: each of its places, by one change and by three.
+const SEALED: std::ops::Range<u8> = 0..13;
+/// Where `sealed` signs the document that follows.
+const SIGNED: u8 = 9;
 
 /// What `reshaped` changes in each seed: one change, three changes.
 const CHANGES: &[&[u8]] = &[&[1, 0, 0, 5], &[3, 8, 0, 9, 1, 0, 14, 19, 0, 3]];
@@ -118,7 +120,7 @@ fn main() -> Result<()> {
     for (name, [reader, status], body) in SERVICES {
         seeds.write("services", name, &[&[*reader, *status], body.as_bytes()].concat())?;
     }
-    for what in SEALED {
+    for what in SEALED.filter(|what| *what != SIGNED) {
         for (number, changes) in CHANGES.iter().enumerate() {
             seeds.write("sealed", &format!("{what}-{number}"), &[&[what], *changes].concat())?;
         }
@@ -203,11 +205,11 @@ fn talk(seeds: &Seeds) -> Result<()> {
 fn texts(seeds: &Seeds) -> Result<()> {
     let plist = |body: &str| format!("<?xml version=\"1.0\"?><plist version=\"1.0\"><dict>{body}</dict></plist>").into_bytes();
     seeds.write("scep_query", "ca-caps", b"operation=GetCACaps&message=ca")?;
-    seeds.write(
-        "machine_info",
-        "iphone",
-        &plist("<key>UDID</key><string>00008150-000A1B2C3D4E5F60</string><key>PRODUCT</key><string>iPhone18,1</string><key>VERSION</key><string>24A5</string>"),
-    )?;
+    let iphone = plist(
+        "<key>UDID</key><string>00008150-000A1B2C3D4E5F60</string><key>PRODUCT</key><string>iPhone18,1</string><key>VERSION</key><string>24A5</string>",
+    );
+    seeds.write("machine_info", "iphone", &iphone)?;
+    seeds.write("sealed", "9-iphone", &[&[SIGNED], iphone.as_slice()].concat())?;
     let wifi = "<key>PayloadType</key><string>com.apple.wifi.managed</string><key>PayloadVersion</key><integer>1</integer>\
         <key>PayloadIdentifier</key><string>com.example.wifi</string><key>PayloadUUID</key><string>9F09D114-BCFD-42AD-A974-371AA7D6256E</string>\
         <key>SSID_STR</key><string>Example</string>";
@@ -243,10 +245,9 @@ fn texts(seeds: &Seeds) -> Result<()> {
     ];
     seeds.write("tenants", "story", &story)?;
     let story = [
-        0, 240, 1, 17, 2, 242, 3, 15, 10, 0, 12, 64, 4, 64, 5, 1, 12, 64, 7, 0, 8, 30, 6, 1,
-        12, 65, 11, 0, 11, 32, 3, 130, 3, 15, 9, 1, 3, 1, 3, 15, 10, 1, 0, 243, 9, 4, 3, 129,
-        3, 15, 12, 2, 10, 0, 0, 244, 9, 3, 9, 3, 8, 245, 7, 1, 10, 3, 3, 15, 12, 16, 12, 32,
-        8, 200, 7, 2, 4, 130, 12, 66,
+        0, 240, 1, 17, 2, 242, 3, 15, 10, 0, 12, 64, 4, 64, 5, 1, 12, 64, 7, 0, 8, 30, 6, 1, 12, 65, 11, 0, 11, 32, 3, 130, 3,
+        15, 9, 1, 3, 1, 3, 15, 10, 1, 0, 243, 9, 4, 3, 129, 3, 15, 12, 2, 10, 0, 0, 244, 9, 3, 9, 3, 8, 245, 7, 1, 10, 3, 3,
+        15, 12, 16, 12, 32, 8, 200, 7, 2, 4, 130, 12, 66,
     ];
     seeds.write("authority", "story", &story)?;
     let answer = |status: u16, rest: &[u8]| [&(status - 100).to_be_bytes()[..], rest].concat();

@@ -1,10 +1,12 @@
-//! SCEP messages with one damage where only a sender who holds the keys can put it: inside the encryption, inside the signature.
+//! SCEP messages, and what a device signs, with one damage where only a sender who holds the keys can put it: inside the encryption,
+//! inside the signature.
 
 use super::pki::provider;
-use super::reshape;
+use super::{messages, reshape};
 use crate::asn1::{Oid, Tag, Writer};
-use crate::cms::{self, Attribute, SignedData};
+use crate::cms::{self, Attribute, MdmSignature, MdmSignaturePolicy, SignaturePolicy, SignedData};
 use crate::crypto::{ContentCipher, DigestAlgorithm, KeyKind, KeyTransport, SignatureAlgorithm, SigningKey, SoftwareKey};
+use crate::limits::Limits;
 use crate::scep::client::{Enrollment, Outcome, Server};
 use crate::scep::{CaCertificates, Capabilities, Error, MessageType, Peer, Received, Recipient, Request, TransactionId};
 use crate::time::Timestamp;
@@ -25,21 +27,37 @@ const REQUESTS: [MessageType; 5] =
 ///   0–4  what is in the envelope of a request, by the kind of the request      6  what is in the envelope of a reply
 ///   5    the envelope of a request                                             7  the envelope of a reply
 ///   8    the signed attributes of a request
+///   9    what a device says of itself before it is enrolled: the rest is the document, and is signed as it is
+///   10   the signed attributes around such a document                          11  all of such a message, after it was signed
+///   12   a Mdm-Signature, after it was made
 /// ```
 ///
-/// A message with a good signature is received; what does not open is one error; what opens is what was sealed and nothing else.
+/// A message with a good signature is received; what does not open is one error; what opens is what was sealed, what is believed is what
+/// was signed, and nothing else.
 pub(super) fn sealed(data: &[u8]) {
-    let Some((what, damage)) = data.split_first() else { return };
-    let Some(damage) = Damage::read(damage) else { return };
+    let Some((what, rest)) = data.split_first() else { return };
     let desk = Desk::new();
-    match what % 9 {
+    let what = what % PLACES;
+    if what == 9 {
+        return desk.machine_info(rest);
+    }
+    let Some(damage) = Damage::read(rest) else { return };
+    match what {
         kind @ 0..=4 => desk.content_of_request(REQUESTS[usize::from(kind)], &damage),
         5 => desk.envelope_of_request(&damage),
         6 => desk.content_of_reply(&damage),
         7 => desk.envelope_of_reply(&damage),
-        _ => desk.attributes_of_request(&damage),
+        8 => desk.attributes_of_request(&damage),
+        10 => desk.attributes_of_machine_info(&damage),
+        11 => desk.signed_machine_info(&damage),
+        _ => desk.mdm_signature(&damage),
     }
 }
+
+const PLACES: u8 = 13;
+
+/// What a device says of itself, and also the body of a request.
+const DOCUMENT: &[u8] = b"<plist version=\"1.0\"><dict><key>UDID</key><string>D</string></dict></plist>";
 
 /// Instructions for [`reshape`], and the DER that came with them.
 struct Damage<'a> {
@@ -61,6 +79,11 @@ impl<'a> Damage<'a> {
 
     fn done_to(&self, der: &[u8]) -> Option<Vec<u8>> {
         reshape(&[self.instructions, der].concat())
+    }
+
+    /// Attributes, damaged: what is a SET no more cannot stand where they do.
+    fn attributes(&self, good: &[u8]) -> Option<Vec<u8>> {
+        self.done_to(good).filter(|changed| changed.first() == Some(&Tag::SET.octet()))
     }
 }
 
@@ -217,9 +240,7 @@ impl Desk {
     fn attributes_of_request(&self, damage: &Damage<'_>) {
         let envelope = self.seal(&self.good_content(MessageType::PkcsReq));
         let good = attributes(MessageType::PkcsReq, &envelope);
-        let Some(attributes) = damage.done_to(&good).filter(|changed| changed.first() == Some(&Tag::SET.octet())) else {
-            return;
-        };
+        let Some(attributes) = damage.attributes(&good) else { return };
         let message = self.sign(&envelope, &attributes);
         for peer in [Peer::STRICT, Peer::apple(), Peer::ndes()] {
             let Ok(received) = Received::parse(&message, &peer, &provider()) else { continue };
@@ -227,6 +248,55 @@ impl Desk {
             assert!(peer.missing_nonces || received.message().sender_nonce().is_some(), "a request without its nonce");
             assert_bound(received.message().signed_data(), &envelope);
             let _ = received.open(&self.recipient());
+        }
+    }
+
+    /// What a host makes of a MachineInfo by a device whose key it knows: the document, once the signature holds.
+    fn believed(&self, message: &SignedData) -> Option<Vec<u8>> {
+        let signer = message.sole_signer().ok()?;
+        let content = message.content()?;
+        let certificate = message.signer_certificate(&signer)?;
+        if certificate.public_key() != self.certificate.public_key() {
+            return None;
+        }
+        let verified = signer.verify(content, certificate.public_key(), &provider(), &SignaturePolicy::default());
+        verified.ok().map(|()| content.to_vec())
+    }
+
+    fn machine_info(&self, document: &[u8]) {
+        let message = self.sign(document, &device_attributes(document));
+        let message = SignedData::parse(&message, &Limits::PKI).expect("nothing is wrong outside");
+        let believed = self.believed(&message).expect("it is signed");
+        assert_eq!(believed, document);
+        messages::machine_info(&believed);
+    }
+
+    fn attributes_of_machine_info(&self, damage: &Damage<'_>) {
+        let Some(attributes) = damage.attributes(&device_attributes(DOCUMENT)) else { return };
+        let Ok(message) = SignedData::parse(&self.sign(DOCUMENT, &attributes), &Limits::PKI) else { return };
+        if self.believed(&message).is_some() {
+            assert_bound(&message, DOCUMENT);
+        }
+    }
+
+    fn signed_machine_info(&self, damage: &Damage<'_>) {
+        let Some(message) = damage.done_to(&self.sign(DOCUMENT, &device_attributes(DOCUMENT))) else { return };
+        let Ok(message) = SignedData::parse(&message, &Limits::PKI) else { return };
+        if let Some(believed) = self.believed(&message) {
+            assert_eq!(believed, DOCUMENT, "another document than the device signed");
+        }
+    }
+
+    /// A header that holds over the body that it was made for, perhaps, and over no other.
+    fn mdm_signature(&self, damage: &Damage<'_>) {
+        let Some(header) = damage.done_to(&self.sign(DOCUMENT, &device_attributes(DOCUMENT))) else { return };
+        let Ok(signature) = MdmSignature::parse(&header, &Limits::PKI) else { return };
+        let policy = MdmSignaturePolicy::at(NOW);
+        if let Ok(signer) = signature.verify(DOCUMENT, &provider(), &policy) {
+            assert_eq!(signer.public_key(), self.certificate.public_key(), "another signed it");
+        }
+        for other in [&DOCUMENT[1..], b""] {
+            assert!(signature.verify(other, &provider(), &policy).is_err(), "it holds over another body");
         }
     }
 }
@@ -266,6 +336,20 @@ fn attributes(kind: MessageType, content: &[u8]) -> Vec<u8> {
     Writer::build(|w| w.set_of(Tag::SET, attributes))
 }
 
+/// id-signingTime (RFC 5652 section 11.3).
+const SIGNING_TIME: Oid<'static> = Oid::from_content(&[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x09, 0x05]);
+
+/// What a device signs beside the content.
+fn device_attributes(content: &[u8]) -> Vec<u8> {
+    let digest = provider().digest(DigestAlgorithm::Sha256, content);
+    let attributes = vec![
+        Attribute::new(cms::oid::CONTENT_TYPE, |w| w.oid(cms::oid::DATA)),
+        Attribute::new(cms::oid::MESSAGE_DIGEST, |w| w.octet_string(digest.as_ref())),
+        Attribute::new(SIGNING_TIME, |w| w.time(NOW)),
+    ];
+    Writer::build(|w| w.set_of(Tag::SET, attributes))
+}
+
 /// An attribute of RFC 8894 section 3.2.1, in 2.16.840.1.113733.1.9.
 const fn scep(arc: u8) -> [u8; 10] {
     [0x60, 0x86, 0x48, 0x01, 0x86, 0xF8, 0x45, 0x01, 0x09, arc]
@@ -288,11 +372,15 @@ mod tests {
         let Ok(Outcome::Granted(granted)) = desk.answered(&desk.seal(&good)) else { panic!("not granted") };
         assert_eq!(granted.open(&desk.recipient()).unwrap().certificate, desk.certificate);
         assert_eq!(none.or(&good).unwrap(), good);
+        let signed = desk.sign(DOCUMENT, &device_attributes(DOCUMENT));
+        assert_eq!(desk.believed(&SignedData::parse(&signed, &Limits::PKI).unwrap()).unwrap(), DOCUMENT);
+        let header = MdmSignature::parse(&signed, &Limits::PKI).unwrap();
+        assert_eq!(header.verify(DOCUMENT, &provider(), &MdmSignaturePolicy::at(NOW)).unwrap(), desk.certificate);
     }
 
     #[test]
     fn every_single_damage_ends_well() {
-        for what in 0..9 {
+        for what in 0..PLACES {
             for change in [0, 1, 3, 5] {
                 for place in 0..12 {
                     sealed(&[what, 1, change, 0, place]);
