@@ -2,6 +2,7 @@
 # Fuzzes every target, or those that are named, for so many seconds each, as many at a time as there are cores; the first finding stops it.
 #
 #   fuzz/run.sh SECONDS [TARGET...]
+#   fuzz/run.sh build                 builds them, and runs none
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=${1:?seconds for each target}
@@ -29,6 +30,7 @@ fi
 [ $# -eq 0 ] || targets=("$@")
 # Everything is built once, or what is named. Debug information is of use to nobody here: a finding is a file.
 CARGO_PROFILE_RELEASE_DEBUG=0 cargo fuzz build -s none $([ $# -ne 1 ] || echo "$1")
+[ "$seconds" != build ] || exit 0
 triple=$(rustc -vV | sed -n 's/^host: //p')
 FUZZ_ONE=${CARGO_TARGET_DIR:-fuzz/target}/$triple/release
 export FUZZ_ONE

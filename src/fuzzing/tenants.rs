@@ -10,8 +10,7 @@ use crate::crypto::{KeyKind, SigningKey};
 use crate::enrollment::{Contact, Effect, Enrollment, Error, Fingerprint, Identity, Outcome, TokenHolder};
 use crate::id::{EnrollmentId, TenantId};
 use crate::push::{
-    Answer, Binding, Complaint, Descent, Environment, PushCertificate, Refused, RetryPolicy, Topic, Verdict, Waking,
-    WakingState,
+    Answer, Binding, Complaint, Descent, Environment, PushCertificate, Refused, RetryPolicy, Topic, Verdict, Wake, Waking,
 };
 use crate::record::{Change, Record};
 use crate::time::Timestamp;
@@ -20,7 +19,8 @@ use crate::x509::{CertificateTemplate, Extensions, Name, SerialNumber, Standing,
 /// No tenant's device is woken over another's certificate, no token is held by two, and every push that is owed goes out once,
 /// whatever devices, APNs and hosts do.
 ///
-/// Three octets are a step: what happens, to which device, and with which token, certificate, door or answer.
+/// Three octets are a step: what happens, to which device, and with which token, certificate, door or answer. An answer of APNs may come
+/// at once, or after all that happens in between, or never.
 pub(super) fn tenants(data: &[u8]) {
     let mut world = World::new();
     for step in data.chunks_exact(3) {
@@ -60,8 +60,56 @@ struct World {
 struct Device {
     record: Option<Enrollment>,
     waking: Option<Waking>,
+    /// A push that APNs has not answered: the wake, how many were sent for it, the token that it went to.
+    out: Option<(Wake, u32, u8)>,
     /// The tenant at whose door it last introduced itself.
     tenant: usize,
+    /// The model: what its pushes wait for.
+    expected: Expected,
+    /// The model: when it last told its token.
+    told: Option<Timestamp>,
+}
+
+/// When the next push to a device is due.
+#[derive(Clone, Copy, Default, Debug)]
+enum Expected {
+    #[default]
+    Nothing,
+    /// From this moment on; whether APNs or a paused topic has put it off.
+    From(Timestamp, bool),
+    /// Sent at this moment, and not answered.
+    Unanswered(Timestamp),
+    /// Taken by APNs at this moment.
+    Taken(Timestamp),
+}
+
+impl Expected {
+    fn due(self) -> Option<Timestamp> {
+        match self {
+            Expected::From(at, _) => Some(at),
+            Expected::Unanswered(since) => Some(since.plus_seconds(Waking::ANSWER_TIMEOUT)),
+            Expected::Nothing | Expected::Taken(_) => None,
+        }
+    }
+
+    fn owe(self, at: Timestamp, now: Timestamp) -> Self {
+        match self {
+            Expected::From(_, true) => self,
+            Expected::From(earlier, false) => Expected::From(earlier.min(at), false),
+            // The push that nobody answered counts: what is sent next is its repetition.
+            Expected::Unanswered(since) if since.plus_seconds(Waking::ANSWER_TIMEOUT) <= now => Expected::From(at, true),
+            Expected::Unanswered(_) => self,
+            Expected::Taken(since) if at <= now && now < since.plus_seconds(Waking::DELIVERED_FOR) => self,
+            Expected::Taken(_) | Expected::Nothing => Expected::From(at, false),
+        }
+    }
+
+    fn contacted(self, now: Timestamp) -> Self {
+        match self {
+            Expected::From(at, _) if at > now => self,
+            _ => Expected::Nothing,
+        }
+    }
 }
 
 impl World {
@@ -136,6 +184,8 @@ impl World {
                 self.keep(device, outcome.enrollment);
                 self.holders.retain(|_, holder| *holder != device);
                 self.holders.insert(token, device);
+                self.devices[device].told = Some(self.now);
+                self.contacted(device);
             }
             Err(error) => assert!(!live || door != self.devices[device].tenant || anothers, "{error}"),
         }
@@ -173,43 +223,105 @@ impl World {
     }
 
     fn owe(&mut self, device: usize, with: u8) {
+        let now = self.now;
         let Some(record) = &self.devices[device].record else { return };
         let quiet = || Waking::quiet(record.id().clone(), record.tenant().clone()).record;
         let waking = self.devices[device].waking.clone().unwrap_or_else(quiet);
-        let at = self.now.plus_seconds(i64::from(with) * 10);
-        let owed = waking.owe(at, self.now).map_or(waking, |change| change.record);
-        assert!(!matches!(owed.state(), WakingState::Quiet), "a wake that is owed is remembered");
-        self.devices[device].waking = Some(owed);
+        let at = now.plus_seconds(i64::from(with) * 10);
+        let device = &mut self.devices[device];
+        device.waking = Some(waking.owe(at, now).map_or(waking, |change| change.record));
+        device.expected = device.expected.owe(at, now);
     }
 
-    /// What the host's push loop does, and what APNs answers.
+    /// The host has heard of the device.
+    fn contacted(&mut self, device: usize) {
+        let now = self.now;
+        let device = &mut self.devices[device];
+        let Some(waking) = &device.waking else { return };
+        if let Some(change) = waking.contacted(now) {
+            device.waking = Some(change.record);
+        }
+        device.expected = device.expected.contacted(now);
+    }
+
+    /// What the host's push loop does, and what APNs answers: with one bit, not yet; with another, to the push from before.
     fn push(&mut self, device: usize, with: u8) {
-        let Some(waking) = self.devices[device].waking.clone() else { return };
-        let Some((taken, attempt)) = waking.take(self.now) else { return };
-        assert!(taken.record.take(self.now).is_none(), "one push at a time");
+        let pending = self.devices[device].out.take();
+        let sent = if with & 0x20 == 0 { self.send(device).or(pending) } else { pending };
+        match sent {
+            Some(sent) if with & 0x40 != 0 => self.devices[device].out = Some(sent),
+            Some(sent) => self.answered(device, &sent, usize::from(with) % ANSWERS.len()),
+            None => {}
+        }
+    }
+
+    /// Sends the push that is due, when one is and there is a way.
+    fn send(&mut self, device: usize) -> Option<(Wake, u32, u8)> {
         let tenant = self.devices[device].tenant;
-        let Some(wake) = self.binding(device).and_then(|binding| binding.wake(&self.certificates[tenant], self.now).ok())
-        else {
-            return;
-        };
-        let (status, body) = ANSWERS[usize::from(with) % ANSWERS.len()];
+        let due = self.devices[device].expected.due().is_some_and(|due| due <= self.now);
+        let taken = self.devices[device].waking.as_ref().and_then(|waking| waking.take(self.now));
+        assert_eq!(taken.is_some(), due, "a push that is due, and no other");
+        let (taken, attempt) = taken?;
+        assert!(taken.record.take(self.now).is_none(), "one push at a time");
+        let wake = self.binding(device)?.wake(&self.certificates[tenant], self.now).ok()?;
+        let (token, _) = self.holders.iter().find(|(_, holder)| **holder == device).expect("it has an address");
+        let sent = (wake, attempt, *token);
+        self.devices[device].waking = Some(taken.record);
+        self.devices[device].expected = Expected::Unanswered(self.now);
+        Some(sent)
+    }
+
+    fn answered(&mut self, device: usize, (wake, attempt, token): &(Wake, u32, u8), which: usize) {
+        let (status, body) = ANSWERS[which];
         let body = body.replace("MS", &(self.now.unix() * 1_000 - 1).to_string());
         let answer = Answer::from_parts(StatusCode::from_u16(status).expect("a status"), &HeaderMap::new(), body.as_bytes());
-        let binding = self.binding(device).expect("it was woken");
-        let verdict = binding.answered(&wake, &answer, &RetryPolicy::default(), attempt, self.now);
-        self.devices[device].waking = taken.record.answered(&verdict, self.now).map(|change| change.record);
+        // Without an address there is nobody to judge the answer for.
+        let Some(binding) = self.binding(device) else { return };
+        let verdict = binding.answered(wake, &answer, &RetryPolicy::default(), *attempt, self.now);
+        self.check_verdict(device, which, *token, &verdict);
+        self.follow(device, &verdict);
         match verdict {
             Verdict::Retire(proof) => {
-                assert_eq!(status, 410, "only 410 retires");
-                let Some(record) = &self.devices[device].record else { return };
-                if let Some(change) = record.retire(&proof, self.now) {
-                    self.keep(device, change);
-                    self.holders.retain(|_, holder| *holder != device);
-                }
+                let record = self.devices[device].record.as_ref().expect("it has an address");
+                let change = record.retire(&proof, self.now).expect("the address that was proven dead");
+                self.keep(device, change);
+                self.holders.retain(|_, holder| *holder != device);
             }
-            Verdict::PauseTopic(complaint) => self.pause(tenant, &complaint),
+            Verdict::PauseTopic(complaint) => self.pause(self.devices[device].tenant, &complaint),
             _ => {}
         }
+    }
+
+    /// What the host stores of an answer; only a push that is out is answered.
+    fn follow(&mut self, device: usize, verdict: &Verdict) {
+        let now = self.now;
+        let device = &mut self.devices[device];
+        let waking = device.waking.as_ref().expect("it was pushed to");
+        let change = waking.answered(verdict, now);
+        let is_out = matches!(device.expected, Expected::Unanswered(_));
+        assert_eq!(change.is_some(), is_out, "an answer to a push that is not out");
+        let Some(change) = change else { return };
+        device.waking = Some(change.record);
+        device.expected = match verdict {
+            Verdict::Delivered { .. } => Expected::Taken(now),
+            Verdict::RetryAt(until) => Expected::From(*until, true),
+            Verdict::PauseTopic(_) => Expected::From(now.plus_seconds(Waking::PAUSED_FOR), true),
+            Verdict::Rejected { .. } | Verdict::Retire(_) => Expected::Nothing,
+        };
+    }
+
+    /// Each of [`ANSWERS`] means one thing; the second retires the address that it is about, unless the device has told it since.
+    fn check_verdict(&self, device: usize, which: usize, token: u8, verdict: &Verdict) {
+        let is_its_own = self.holders.get(&token) == Some(&device);
+        let is_older = self.devices[device].told.is_some_and(|told| told < self.now);
+        let is_right = match (which, verdict) {
+            (0, Verdict::Delivered { .. }) | (4, Verdict::PauseTopic(_)) | (2 | 3 | 5, Verdict::Rejected { .. }) => true,
+            (1, Verdict::Retire(_)) => is_its_own && is_older,
+            (1, Verdict::Rejected { .. }) => !(is_its_own && is_older),
+            (6 | 7, Verdict::RetryAt(until)) => *until > self.now && *until <= self.now.plus_days(2),
+            _ => false,
+        };
+        assert!(is_right, "answer {which} was taken for {verdict:?}");
     }
 
     fn pause(&mut self, certificate: usize, complaint: &Complaint) {
@@ -233,6 +345,8 @@ impl World {
             assert_eq!(held, Some(vec![*token + 1; 32]), "the model's holder has the token");
         }
         for (device, state) in self.devices.iter().enumerate() {
+            let due = state.waking.as_ref().and_then(Waking::due);
+            assert_eq!(due, state.expected.due(), "what is owed to device {device}: {:?}", state.expected);
             let Some(record) = &state.record else { continue };
             assert_eq!(record.tenant(), &self.tenants[state.tenant]);
             let holds = self.holders.values().filter(|holder| **holder == device).count();
@@ -241,7 +355,7 @@ impl World {
     }
 }
 
-/// What APNs says; `MS` becomes a moment just before now.
+/// What APNs says; `MS` becomes a moment just before now. [`World::check_verdict`] knows each by its place.
 const ANSWERS: [(u16, &str); 8] = [
     (200, ""),
     (410, r#"{"reason":"Unregistered","timestamp":MS}"#),
