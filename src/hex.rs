@@ -44,8 +44,9 @@ pub fn encode(octets: impl AsRef<[u8]>) -> String {
 
 /// Puts the text of octets behind a text.
 pub(crate) fn append(text: &mut String, octets: &[u8]) {
-    let digits = octets.iter().flat_map(|octet| [octet >> 4, octet & 0x0F]);
-    text.extend(digits.filter_map(|value| char::from_digit(value.into(), 16)));
+    const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+    let nibbles = octets.iter().flat_map(|octet| [octet >> 4, octet & 0x0F]);
+    nibbles.filter_map(|value| DIGITS.get(usize::from(value))).for_each(|digit| text.push(*digit));
 }
 
 #[cfg(test)]
