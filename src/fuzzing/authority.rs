@@ -111,6 +111,11 @@ impl Cast {
     }
 }
 
+thread_local! {
+    /// Making keys takes longer than a life.
+    static CAST: Rc<Cast> = Rc::new(Cast::new());
+}
+
 /// Signs in no time, what is no signature: nobody verifies it here, and the scenario is about what is decided.
 #[derive(Debug)]
 struct Stamp(PublicKey);
@@ -166,13 +171,13 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let cast = Cast::new();
+        let cast = CAST.with(Rc::clone);
         let parts = CrlParts { count: 2, uri: "http://ca.example/{key}/{part}".into() };
         let settings = Settings { crl_parts: Some(parts), ..Settings::default() };
         let creation = Creation::new("builtin", "Example", cast.keys[0].1.clone()).settings(settings);
         let created = Authority::create(&creation, NOW, &provider()).expect("a name and a key");
         let mut world = World {
-            cast: Rc::new(cast),
+            cast,
             now: NOW,
             highest: NOW,
             authority: created.record,

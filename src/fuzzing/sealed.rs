@@ -36,22 +36,12 @@ const REQUESTS: [MessageType; 5] =
 /// was signed, and nothing else.
 pub(super) fn sealed(data: &[u8]) {
     let Some((what, rest)) = data.split_first() else { return };
-    let desk = Desk::new();
-    let what = what % PLACES;
-    if what == 9 {
-        return desk.machine_info(rest);
-    }
-    let Some(damage) = Damage::read(rest) else { return };
-    match what {
-        kind @ 0..=4 => desk.content_of_request(REQUESTS[usize::from(kind)], &damage),
-        5 => desk.envelope_of_request(&damage),
-        6 => desk.content_of_reply(&damage),
-        7 => desk.envelope_of_reply(&damage),
-        8 => desk.attributes_of_request(&damage),
-        10 => desk.attributes_of_machine_info(&damage),
-        11 => desk.signed_machine_info(&damage),
-        _ => desk.mdm_signature(&damage),
-    }
+    DESK.with(|desk| desk.take(what % PLACES, rest));
+}
+
+thread_local! {
+    /// Making its key and its certificates takes longer than most of what is done with them.
+    static DESK: Desk = Desk::new();
 }
 
 const PLACES: u8 = 13;
@@ -108,6 +98,23 @@ impl Desk {
         let pinned = CaCertificates::parse(certificate.as_der(), &Peer::STRICT.limits).expect("a certificate");
         let server = Server::new(pinned, Capabilities::server(&Peer::STRICT), Peer::STRICT).expect("a server");
         Desk { key, csr, certificate, server }
+    }
+
+    fn take(&self, what: u8, rest: &[u8]) {
+        if what == 9 {
+            return self.machine_info(rest);
+        }
+        let Some(damage) = Damage::read(rest) else { return };
+        match what {
+            kind @ 0..=4 => self.content_of_request(REQUESTS[usize::from(kind)], &damage),
+            5 => self.envelope_of_request(&damage),
+            6 => self.content_of_reply(&damage),
+            7 => self.envelope_of_reply(&damage),
+            8 => self.attributes_of_request(&damage),
+            10 => self.attributes_of_machine_info(&damage),
+            11 => self.signed_machine_info(&damage),
+            _ => self.mdm_signature(&damage),
+        }
     }
 
     fn seal(&self, plain: &[u8]) -> Vec<u8> {
@@ -301,9 +308,12 @@ impl Desk {
     }
 }
 
-/// contentType and messageDigest stand once each and are those of the content, whatever else the attributes say.
+/// Each attribute stands once, and contentType and messageDigest are those of the content, whatever else the attributes say.
 fn assert_bound(message: &SignedData, content: &[u8]) {
     let attributes = message.sole_signer().ok().and_then(|signer| signer.signed_attributes()).expect("signed attributes");
+    let mut kinds: Vec<_> = attributes.iter().map(|attribute| attribute.oid.content().to_vec()).collect();
+    kinds.sort_unstable();
+    assert!(kinds.is_sorted_by(|one, next| one < next), "an attribute stands twice");
     let value = |oid: Oid<'static>| attributes.required(oid, "bound").expect("it stands once").value().to_vec();
     assert_eq!(value(cms::oid::CONTENT_TYPE), cms::oid::DATA.content());
     assert_eq!(value(cms::oid::MESSAGE_DIGEST), provider().digest(DigestAlgorithm::Sha256, content).as_ref());

@@ -119,14 +119,23 @@ fn authority(reader: u8, url: Endpoint, response: &Response<&[u8]>) {
     }
 }
 
+thread_local! {
+    /// An authority, and a request to it: making their keys takes longer than reading an answer.
+    static ASKED: (Trust, Csr) = asked();
+}
+
 fn expected(read: impl FnOnce(crate::external::Expected<'_>) -> Result<Answer, Error>) -> Result<Answer, Error> {
+    ASKED.with(|(trust, csr)| read(trust.expecting(csr, NOW, &provider())))
+}
+
+fn asked() -> (Trust, Csr) {
     let provider = provider();
     let key = provider.load(&provider.generate(KeyKind::P256).expect("a key")).expect("a key");
     let trust = Trust::new(vec![anchor(&key)]).expect("an authority");
     let name = Name::builder().common_name("Device").build().expect("a name");
     let template = CsrTemplate::new(name, SigningKey::public_key(&key).clone());
-    let csr: Csr = template.to_be_signed(key.algorithm(), &provider).expect("a request").sign_with(&key).expect("a signature");
-    read(trust.expecting(&csr, NOW, &provider))
+    let csr = template.to_be_signed(key.algorithm(), &provider).expect("a request").sign_with(&key).expect("a signature");
+    (trust, csr)
 }
 
 fn anchor(key: &SoftwareKey) -> Certificate {
