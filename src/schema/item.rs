@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::record::Record;
 use super::table::Shape;
 use crate::plist::{Dictionary, Value};
 use crate::time::Timestamp;
@@ -22,7 +23,25 @@ pub trait Item: Clone + fmt::Debug + PartialEq + Sized {
     fn from_value(value: Value) -> Result<Self, Value>;
 
     /// As a value. What came from [`from_value`](Item::from_value) gives that value back, up to the order of dictionary keys.
-    fn to_value(&self) -> Value;
+    fn into_value(self) -> Value;
+
+    /// As a value, from a copy.
+    fn to_value(&self) -> Value {
+        self.clone().into_value()
+    }
+}
+
+/// Every record is a dictionary.
+impl<R: Record> Item for R {
+    const SHAPE: Shape = Shape::Record(R::table);
+
+    fn from_value(value: Value) -> Result<Self, Value> {
+        if let Value::Dictionary(entries) = value { Ok(R::from_dictionary(entries)) } else { Err(value) }
+    }
+
+    fn into_value(self) -> Value {
+        Value::Dictionary(self.into_dictionary())
+    }
 }
 
 macro_rules! scalar {
@@ -34,8 +53,8 @@ macro_rules! scalar {
                 if let Value::$variant(held) = value { Ok(held) } else { Err(value) }
             }
 
-            fn to_value(&self) -> Value {
-                Value::$variant(self.clone())
+            fn into_value(self) -> Value {
+                Value::$variant(self)
             }
         }
     )*};
@@ -57,8 +76,8 @@ impl Item for Value {
         Ok(value)
     }
 
-    fn to_value(&self) -> Value {
-        self.clone()
+    fn into_value(self) -> Value {
+        self
     }
 }
 
@@ -69,8 +88,8 @@ impl Item for Dictionary {
         if let Value::Dictionary(entries) = value { Ok(entries) } else { Err(value) }
     }
 
-    fn to_value(&self) -> Value {
-        Value::Dictionary(self.clone())
+    fn into_value(self) -> Value {
+        Value::Dictionary(self)
     }
 }
 
@@ -87,23 +106,23 @@ impl<T: Item> Item for Vec<T> {
         while let Some(value) = rest.next() {
             match T::from_value(value) {
                 Ok(item) => items.push(item),
-                Err(odd) => return Err(rejoined(to_values(&items), odd, rest)),
+                Err(odd) => return Err(rejoined(into_values(items), odd, rest)),
             }
         }
         Ok(items)
     }
 
-    fn to_value(&self) -> Value {
-        Value::Array(to_values(self))
+    fn into_value(self) -> Value {
+        Value::Array(into_values(self))
     }
 }
 
 /// A loop, and functions of no type around it, here and in the map below: every iterator adapter would be compiled anew for each of some
 /// hundred types.
-fn to_values<T: Item>(items: &[T]) -> Vec<Value> {
+fn into_values<T: Item>(items: Vec<T>) -> Vec<Value> {
     let mut values = Vec::with_capacity(items.len());
     for item in items {
-        values.push(item.to_value());
+        values.push(item.into_value());
     }
     values
 }
@@ -144,7 +163,7 @@ impl<T: Item> Item for BTreeMap<String, T> {
                     items.insert(key, item);
                 }
                 Err(odd) => {
-                    let mut entries = to_entries(&items);
+                    let mut entries = into_entries(items);
                     entries.push((key, odd));
                     entries.extend(rest);
                     return Err(Value::Dictionary(Dictionary::from_distinct(entries)));
@@ -154,27 +173,15 @@ impl<T: Item> Item for BTreeMap<String, T> {
         Ok(items)
     }
 
-    fn to_value(&self) -> Value {
-        Value::Dictionary(Dictionary::from_distinct(to_entries(self)))
+    fn into_value(self) -> Value {
+        Value::Dictionary(Dictionary::from_distinct(into_entries(self)))
     }
 }
 
-fn to_entries<T: Item>(items: &BTreeMap<String, T>) -> Vec<(String, Value)> {
+fn into_entries<T: Item>(items: BTreeMap<String, T>) -> Vec<(String, Value)> {
     let mut entries = Vec::with_capacity(items.len());
     for (key, item) in items {
-        entries.push((key.clone(), item.to_value()));
+        entries.push((key, item.into_value()));
     }
     entries
-}
-
-impl<T: Item> Item for Box<T> {
-    const SHAPE: Shape = T::SHAPE;
-
-    fn from_value(value: Value) -> Result<Self, Value> {
-        T::from_value(value).map(Box::new)
-    }
-
-    fn to_value(&self) -> Value {
-        T::to_value(self)
-    }
 }

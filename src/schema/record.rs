@@ -16,8 +16,8 @@ pub trait Slot {
     /// The value itself, when the field cannot hold it.
     fn put(&mut self, value: Value, shape: &Shape) -> Result<(), Value>;
 
-    /// The value, when there is one.
-    fn value(&self, shape: &Shape) -> Option<Value>;
+    /// Takes the value out, when there is one.
+    fn take(&mut self, shape: &Shape) -> Option<Value>;
 
     /// The content for `Debug`, when there is one.
     fn shown(&self) -> Option<&dyn fmt::Debug>;
@@ -38,8 +38,8 @@ impl<T: Item> Slot for Option<T> {
         Ok(())
     }
 
-    fn value(&self, _: &Shape) -> Option<Value> {
-        self.as_ref().map(T::to_value)
+    fn take(&mut self, _: &Shape) -> Option<Value> {
+        Option::take(self).map(T::into_value)
     }
 
     fn shown(&self) -> Option<&dyn fmt::Debug> {
@@ -62,8 +62,8 @@ impl Slot for Option<Secret> {
         Ok(())
     }
 
-    fn value(&self, shape: &Shape) -> Option<Value> {
-        let secret = self.as_ref()?;
+    fn take(&mut self, shape: &Shape) -> Option<Value> {
+        let secret = Option::take(self)?;
         // A secret that a host made of other octets than text is written as the data that it is.
         match (shape, secret.expose_str()) {
             (Shape::String, Some(text)) => Some(text.into()),
@@ -80,29 +80,31 @@ impl Slot for Option<Secret> {
 ///
 /// Reading never fails. A key that the schema does not know, and a value that is not of its key's type, stay in `extra` as
 /// they came; writing gives them back. A field that is set wins over an entry of the same key in `extra`.
-pub trait Record: Clone + Default + PartialEq {
+pub trait Record: Clone + fmt::Debug + Default + PartialEq {
     /// The schema of this record.
     fn table() -> &'static Table;
 
-    /// The fields, in the order of the table's keys.
-    fn slots(&self) -> Vec<&dyn Slot>;
-
-    /// The fields and `extra`, to be written.
-    fn slots_mut(&mut self) -> (Vec<&mut dyn Slot>, &mut Dictionary);
-
-    /// What is in no field.
-    fn extra(&self) -> &Dictionary;
+    /// The fields, in the order of the table's keys, and `extra`.
+    ///
+    /// The one way to all fields at once. What only looks at a record looks at a copy; so nothing has to be written for each record
+    /// twice.
+    fn slots(&mut self) -> (Vec<&mut dyn Slot>, &mut Dictionary);
 
     /// From a dictionary.
     fn from_dictionary(entries: Dictionary) -> Self {
         let mut record = Self::default();
-        fill(Self::table(), record.slots_mut(), entries);
+        fill(Self::table(), record.slots(), entries);
         record
     }
 
     /// As a dictionary: the fields in the order of the schema, then `extra`.
+    fn into_dictionary(mut self) -> Dictionary {
+        pour(Self::table(), self.slots())
+    }
+
+    /// As a dictionary, from a copy.
     fn to_dictionary(&self) -> Dictionary {
-        pour(Self::table(), self.slots(), self.extra())
+        self.clone().into_dictionary()
     }
 
     /// Every value, at any depth, that is not of the type that the schema gives its key. Such a value is in an `extra`, as it came.
@@ -130,19 +132,19 @@ fn fill(table: &Table, (mut slots, extra): (Vec<&mut dyn Slot>, &mut Dictionary)
     *extra = Dictionary::from_distinct(rest);
 }
 
-/// Collects fields into entries.
-fn pour(table: &Table, slots: Vec<&dyn Slot>, extra: &Dictionary) -> Dictionary {
+/// Moves fields and `extra` into entries.
+fn pour(table: &Table, (slots, extra): (Vec<&mut dyn Slot>, &mut Dictionary)) -> Dictionary {
     let mut entries = Vec::with_capacity(extra.len().saturating_add(4));
     for (key, slot) in table.keys.iter().zip(slots) {
-        if let Some(value) = slot.value(&key.shape) {
+        if let Some(value) = slot.take(&key.shape) {
             entries.push((key.name.to_owned(), value));
         }
     }
     let fields = entries.len();
-    for (name, value) in extra.iter() {
+    for (name, value) in std::mem::take(extra) {
         // Fields are few, whatever a device sends.
-        if !entries.iter().take(fields).any(|(taken, _)| taken == name) {
-            entries.push((name.to_owned(), value.clone()));
+        if !entries.iter().take(fields).any(|(taken, _)| *taken == name) {
+            entries.push((name, value));
         }
     }
     Dictionary::from_distinct(entries)
@@ -151,10 +153,10 @@ fn pour(table: &Table, slots: Vec<&dyn Slot>, extra: &Dictionary) -> Dictionary 
 /// `Debug` of every record: the fields that are set, and of `extra` the keys and types only, since nobody knows whether an
 /// unknown value is a secret.
 pub(crate) fn show<R: Record>(record: &R, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    show_slots(R::table(), record.slots(), record.extra(), f)
+    show_slots(R::table(), record.clone().slots(), f)
 }
 
-fn show_slots(table: &Table, slots: Vec<&dyn Slot>, extra: &Dictionary, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+fn show_slots(table: &Table, (slots, extra): (Vec<&mut dyn Slot>, &mut Dictionary), f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let mut shown = f.debug_struct(table.name);
     for (key, slot) in table.keys.iter().zip(slots) {
         if let Some(content) = slot.shown() {
