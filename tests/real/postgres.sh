@@ -52,7 +52,9 @@ for program in server device scale; do
   [ -x "$built/$program" ] || fail "$built/$program is not built"
   cp "$built/$program" "$work/$program"
 done
-programs=$(dirname "$(command -v initdb || ls -d /usr/lib/postgresql/*/bin/initdb 2>/dev/null | sort -V | tail -n 1)")
+initdb=$(command -v initdb || ls -d /usr/lib/postgresql/*/bin/initdb 2>/dev/null | sort -V | tail -n 1 || true)
+programs=$(dirname "$(readlink -f "${initdb:-none}")")
+psql=$(command -v psql || echo "$programs/psql")
 [ -x "$programs/initdb" ] || fail "PostgreSQL's programs are not here: apt-get install postgresql"
 
 # --- a database of our own ------------------------------------------------------------------------------------------------------
@@ -67,7 +69,7 @@ unix_socket_directories = '$work/socket'
 CONF
 postgres start >/dev/null
 database=postgres://mdm@127.0.0.1:$base/mdm
-sql() { "$programs/psql" -X -q -At -v ON_ERROR_STOP=1 -h 127.0.0.1 -p "$base" -U mdm -d "${2:-mdm}" -c "$1"; }
+sql() { "$psql" -X -q -At -v ON_ERROR_STOP=1 -h 127.0.0.1 -p "$base" -U mdm -d "${2:-mdm}" -c "$1"; }
 if [ -n "$only" ]; then
   MDM_CORE_POSTGRES=postgres://mdm@127.0.0.1:$base ${CARGO:-cargo} test --test server_store
   ok "the store keeps its promises over PostgreSQL as over SQLite"
@@ -84,12 +86,12 @@ start() { # NODE
   pid[$1]=$!
 }
 up() { # NODE
-  for _ in $(seq 200); do
+  for _ in $(seq 600); do
     curl -fsS --max-time 5 "http://127.0.0.1:$(port "$1")/ca.pem" -o "$work/ca.$1.pem" 2>/dev/null && return
     kill -0 "${pid[$1]}" 2>/dev/null || fail "node $1 stopped at start"
     sleep 0.1
   done
-  fail "node $1 did not answer within twenty seconds"
+  fail "node $1 did not answer within a minute"
 }
 for node in "${nodes[@]}"; do start "$node"; done
 for node in "${nodes[@]}"; do up "$node"; done
