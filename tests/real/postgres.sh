@@ -197,5 +197,5 @@ pid=()
 ok "SIGTERM stops every node cleanly"
 
 # --- what it costs -----------------------------------------------------------------------------------------------------------------
-"$work/scale" --enrollments 1000 --database "postgres://mdm@127.0.0.1:$base/scale" || fail "the simulation did not come to its end"
+"$work/scale" --enrollments 300 --database "postgres://mdm@127.0.0.1:$base/scale" || fail "the simulation did not come to its end"
 ok "the simulation of scale, in memory and over PostgreSQL, with the same outcome"
