@@ -9,7 +9,12 @@
 /// assert_eq!(mdm_core::hex::digit(b'F'), Some(15));
 /// ```
 pub fn digit(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+    match digit {
+        b'0'..=b'9' => Some(digit.wrapping_sub(b'0')),
+        b'a'..=b'f' => Some(digit.wrapping_sub(b'a' - 10)),
+        b'A'..=b'F' => Some(digit.wrapping_sub(b'A' - 10)),
+        _ => None,
+    }
 }
 
 /// The octet of two digits.
@@ -27,7 +32,11 @@ pub fn octet(high: u8, low: u8) -> Option<u8> {
 /// ```
 pub fn decode(text: impl AsRef<[u8]>) -> Option<Vec<u8>> {
     let (pairs, rest) = text.as_ref().as_chunks::<2>();
-    if rest.is_empty() { pairs.iter().map(|[high, low]| octet(*high, *low)).collect() } else { None }
+    let mut octets = Vec::with_capacity(pairs.len());
+    for [high, low] in pairs {
+        octets.push(octet(*high, *low)?);
+    }
+    rest.is_empty().then_some(octets)
 }
 
 /// The text of octets, in lower case.
@@ -44,8 +53,9 @@ pub fn encode(octets: impl AsRef<[u8]>) -> String {
 
 /// Puts the text of octets behind a text.
 pub(crate) fn append(text: &mut String, octets: &[u8]) {
-    let digits = octets.iter().flat_map(|octet| [octet >> 4, octet & 0x0F]);
-    text.extend(digits.filter_map(|value| char::from_digit(value.into(), 16)));
+    const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+    let nibbles = octets.iter().flat_map(|octet| [octet >> 4, octet & 0x0F]);
+    nibbles.filter_map(|value| DIGITS.get(usize::from(value))).for_each(|digit| text.push(*digit));
 }
 
 #[cfg(test)]

@@ -65,12 +65,18 @@ impl Writer {
     /// An element whose content the closure writes.
     pub fn nested(&mut self, tag: Tag, content: impl FnOnce(&mut Writer)) {
         self.out.push(tag.octet());
-        let start = self.out.len();
+        let at = self.out.len();
+        // Room for a length of one octet, which is what most have.
+        self.out.push(0);
         content(self);
+        let length = self.out.len().saturating_sub(at).saturating_sub(1);
         let mut buffer = [0; MAX_LENGTH_OCTETS];
-        let length = length_octets(self.out.len().saturating_sub(start), &mut buffer);
-        // The content moves up once per level to make room for its length; levels are few and contents small.
-        self.out.splice(start..start, length.iter().copied());
+        let octets = length_octets(length, &mut buffer);
+        match (octets, self.out.get_mut(at)) {
+            ([short], Some(room)) => *room = *short,
+            // The content moves up to make room for a longer one; levels are few and contents small.
+            _ => drop(self.out.splice(at..at.saturating_add(1), octets.iter().copied())),
+        }
     }
 
     /// A SEQUENCE whose content the closure writes.

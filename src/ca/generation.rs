@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Error, Profile};
 use crate::crypto::{DigestAlgorithm, Provider, PublicKey, SignatureAlgorithm};
+use crate::hex;
 use crate::record::stored::{self, Octets};
 use crate::x509::{Certificate, KeyUsage, Name, SerialNumber};
 
@@ -20,7 +21,7 @@ pub struct KeyId(String);
 impl KeyId {
     /// The name of this key.
     pub fn of(key: &PublicKey, provider: &Provider) -> Self {
-        KeyId(format!("{:?}", provider.digest(DigestAlgorithm::Sha256, key.as_der())))
+        KeyId(hex::encode(provider.digest(DigestAlgorithm::Sha256, key.as_der())))
     }
 
     /// The text: 64 hexadecimal digits.

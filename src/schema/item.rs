@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::record::Record;
 use super::table::Shape;
 use crate::plist::{Dictionary, Value};
 use crate::time::Timestamp;
@@ -28,19 +27,6 @@ pub trait Item: Clone + fmt::Debug + PartialEq + Sized {
     /// As a value, from a copy.
     fn to_value(&self) -> Value {
         self.clone().into_value()
-    }
-}
-
-/// Every record is a dictionary.
-impl<R: Record> Item for R {
-    const SHAPE: Shape = Shape::Record(R::table);
-
-    fn from_value(value: Value) -> Result<Self, Value> {
-        if let Value::Dictionary(entries) = value { Ok(R::from_dictionary(entries)) } else { Err(value) }
-    }
-
-    fn into_value(self) -> Value {
-        Value::Dictionary(self.into_dictionary())
     }
 }
 

@@ -113,6 +113,19 @@ pub trait Record: Clone + fmt::Debug + Default + PartialEq {
     }
 }
 
+/// Every record is a dictionary.
+impl<R: Record> Item for R {
+    const SHAPE: Shape = Shape::Record(R::table);
+
+    fn from_value(value: Value) -> Result<Self, Value> {
+        if let Value::Dictionary(entries) = value { Ok(R::from_dictionary(entries)) } else { Err(value) }
+    }
+
+    fn into_value(self) -> Value {
+        Value::Dictionary(self.into_dictionary())
+    }
+}
+
 /// Distributes entries over fields. This and its neighbours take their lists by value, so that the code which frees them is here once
 /// and not in each of some eight hundred records.
 fn fill(table: &Table, (mut slots, extra): (Vec<&mut dyn Slot>, &mut Dictionary), entries: Dictionary) {

@@ -6,7 +6,7 @@ mod identifier;
 mod usage;
 
 use std::borrow::Cow;
-use std::fmt;
+use std::{fmt, iter};
 
 pub use access::{AuthorityInfoAccess, CrlDistributionPoints, FreshestCrl, OcspNoCheck};
 pub use general_name::{GeneralName, SubjectAlternativeNames};
@@ -201,40 +201,40 @@ impl<'a> Extensions<'a> {
     /// The list with this extension, which takes the place of one with the same identifier; the type says whether it is critical.
     #[must_use]
     pub fn with<T: ExtensionType>(self, extension: &T) -> Extensions<'static> {
-        let critical = extension.critical();
-        self.with_raw(T::OID, critical, &Writer::build(|w| extension.write(w)))
+        self.with_value(T::OID, extension.critical(), |w| extension.write(w))
     }
 
     /// The list with an extension whose value is already DER. A value that is not is refused when the list is used.
     #[must_use]
     pub fn with_raw(self, oid: Oid<'_>, critical: bool, value: &[u8]) -> Extensions<'static> {
-        let mut kept = self.without(oid).content.into_owned();
-        kept.extend_from_slice(&Writer::build(|w| {
-            w.sequence(|w| {
-                w.oid(oid);
-                if critical {
-                    w.boolean(true);
-                }
-                w.octet_string(value);
-            });
-        }));
-        Extensions { content: Cow::Owned(kept), at: 0 }
+        self.with_value(oid, critical, |w| w.raw(value))
+    }
+
+    fn with_value(self, oid: Oid<'_>, critical: bool, value: impl FnOnce(&mut Writer)) -> Extensions<'static> {
+        let mut w = Writer::continuing(self.without(oid).content.into_owned());
+        w.sequence(|w| {
+            w.oid(oid);
+            if critical {
+                w.boolean(true);
+            }
+            w.nested(Tag::OCTET_STRING, value);
+        });
+        Extensions { content: Cow::Owned(w.into_bytes()), at: 0 }
     }
 
     /// The list without this extension.
     #[must_use]
     pub fn without(self, oid: Oid<'_>) -> Extensions<'static> {
-        if self.get(oid).is_none() {
+        let elements = || {
+            let mut reader = Reader::new(&self.content);
+            iter::from_fn(move || reader.element().ok())
+        };
+        let is_it = |element: &Element<'_>| element.reader().expect(Tag::OID).is_ok_and(|found| found.value() == oid.content());
+        if !elements().any(|element| is_it(&element)) {
             return self.into_owned();
         }
-        let mut reader = Reader::new(&self.content);
-        let mut kept = Vec::with_capacity(self.content.len());
-        while let Ok(element) = reader.element() {
-            if element.reader().oid() != Ok(oid) {
-                kept.extend_from_slice(element.raw());
-            }
-        }
-        Extensions { content: Cow::Owned(kept), at: 0 }
+        let kept = elements().filter(|element| !is_it(element)).flat_map(|element| element.raw().iter().copied());
+        Extensions { content: Cow::Owned(kept.collect()), at: 0 }
     }
 
     /// The same list in memory of its own.
@@ -252,7 +252,7 @@ impl<'a> Extensions<'a> {
 /// Each extension of a list that was read before, which is why an error cannot be but its end.
 pub(in crate::x509) fn each(content: &[u8], at: usize) -> impl Iterator<Item = Extension<'_>> {
     let mut reader = Reader::starting_at(content, at);
-    std::iter::from_fn(move || Extension::read(&mut reader).ok())
+    iter::from_fn(move || Extension::read(&mut reader).ok())
 }
 
 impl PartialEq for Extensions<'_> {
