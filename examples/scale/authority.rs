@@ -42,7 +42,7 @@ impl Stored for Authority {
 
 /// Makes the authority, with lists in parts and deltas.
 pub fn begin(host: &mut impl Host, tally: &mut Tally, provider: &Provider) -> Result<(Authority, Keys)> {
-    let key = || Ok::<_, mdm_core::crypto::Error>(provider.load(&provider.generate(KeyKind::P256)?)?);
+    let key = || provider.load(&provider.generate(KeyKind::P256)?);
     let keys = Keys { authority: key()?, ocsp: key()? };
     let settings = Settings {
         crl_parts: Some(CrlParts { count: PARTS, uri: "http://mdm.example.com/crl/{key}/{part}".into() }),

@@ -20,10 +20,12 @@ pub struct Memory {
 struct Kind {
     rows: HashMap<Box<str>, Row>,
     aliases: HashMap<Box<str>, Box<str>>,
-    /// Owner, place and key of what is still to be looked at.
-    open: BTreeMap<(Box<str>, Box<[u8]>), Box<str>>,
+    open: Open,
     owners: HashMap<Box<str>, Vec<Box<str>>>,
 }
+
+/// Owner, place and key of what is still to be looked at.
+type Open = BTreeMap<(Box<str>, Box<[u8]>), Box<str>>;
 
 struct Row {
     revision: u64,

@@ -57,8 +57,11 @@ impl Address {
     }
 }
 
-/// Connections of one node: PostgreSQL lets in a hundred, unless it is told otherwise.
-const MAX_CONNECTIONS: usize = 16;
+/// Decisions of one node at once. More of them overtake each other: of three nodes, with 24 devices at a time, 4,300 decisions were
+/// overtaken for 1,700 messages; with 6 at a time 110 for 1,200, each message in half the time.
+const DECIDING_AT_ONCE: usize = 3;
+/// Who looks at the same time, beside them.
+const LOOKING_AT_ONCE: usize = 8;
 /// How often a decision is made until who asked is sent away.
 const ATTEMPTS: u32 = 16;
 /// The longest pause between two attempts.
@@ -107,13 +110,15 @@ CREATE SEQUENCE given;
 
 /// The database, as one node reaches it.
 pub struct Postgres {
-    pool: Arc<Pool>,
+    deciding: Arc<Pool>,
+    looking: Arc<Pool>,
 }
 
-/// The connections of this node.
+/// Connections of this node, and the most that there may be.
 struct Pool {
     config: Config,
-    talk: Talk,
+    most: usize,
+    talk: Arc<Talk>,
     connections: Mutex<Connections>,
     returned: Condvar,
 }
@@ -160,15 +165,18 @@ fn is_overtaken(error: &tokio_postgres::Error) -> bool {
 impl Postgres {
     /// Connects, and makes the tables when there are none.
     pub fn open(address: &Address) -> Result<Postgres, Error> {
-        let talk = Talk::begin().map_err(|error| Error::Unavailable(error.to_string()))?;
-        let pool = Pool { config: address.0.clone(), talk, connections: Mutex::default(), returned: Condvar::new() };
-        let postgres = Postgres { pool: Arc::new(pool) };
+        let talk = Arc::new(Talk::begin().map_err(|error| Error::Unavailable(error.to_string()))?);
+        let pool = |most| {
+            let (config, talk) = (address.0.clone(), talk.clone());
+            Arc::new(Pool { config, most, talk, connections: Mutex::default(), returned: Condvar::new() })
+        };
+        let postgres = Postgres { deciding: pool(DECIDING_AT_ONCE), looking: pool(LOOKING_AT_ONCE) };
         postgres.prepare()?;
         Ok(postgres)
     }
 
     fn prepare(&self) -> Result<(), Error> {
-        let borrowed = Pool::borrow(&self.pool)?;
+        let borrowed = Pool::borrow(&self.deciding)?;
         borrowed.wait(async |client| {
             let encoding: String = client.query_one("SHOW server_encoding", &[]).await?.get(0);
             if encoding != "UTF8" {
@@ -188,31 +196,13 @@ impl Postgres {
             }
         })
     }
-
-    /// A transaction of this kind, over a connection that stands.
-    fn begin(&self, how: &str) -> Result<Session, Error> {
-        for _ in 0..MAX_CONNECTIONS {
-            let connection = Pool::borrow(&self.pool)?;
-            match connection.wait(async |client| client.batch_execute(how).await) {
-                Ok(()) => {
-                    // Whoever unwinds from here leaves a transaction open: such a connection is closed.
-                    connection.clean.set(false);
-                    return Ok(Session { connection, trouble: RefCell::default() });
-                }
-                // It was lost while nobody used it, or is being ended: the next one may stand.
-                Err(error) if error.code().is_none_or(|state| class(state) == "57") => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Err(Error::Unavailable("connections are lost as soon as they are used".into()))
-    }
 }
 
 impl Database for Postgres {
     fn decide(&self, decision: &mut dyn FnMut(&dyn Transaction) -> bool) -> Result<(), Error> {
         for attempt in 0..ATTEMPTS {
             std::thread::sleep(pause(attempt));
-            let session = self.begin("BEGIN ISOLATION LEVEL SERIALIZABLE")?;
+            let session = Pool::begin(&self.deciding, "BEGIN ISOLATION LEVEL SERIALIZABLE")?;
             let keep = decision(&session);
             match session.trouble.take() {
                 Some(Trouble::Overtaken) => session.roll_back(),
@@ -236,7 +226,7 @@ impl Database for Postgres {
     }
 
     fn read(&self, look: &mut dyn FnMut(&dyn Transaction)) -> Result<(), Error> {
-        let session = self.begin("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")?;
+        let session = Pool::begin(&self.looking, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")?;
         look(&session);
         session.roll_back();
         Ok(())
@@ -244,10 +234,10 @@ impl Database for Postgres {
 
     /// A lock of the connection, which ends with it: nobody waits for a node that was killed.
     fn hold(&self, name: &str) -> Result<Option<Box<dyn Hold>>, Error> {
-        let connection = self.pool.connect()?;
+        let connection = self.looking.connect()?;
         let name = format!("mdm-core lease {name}");
         let sql = "SELECT pg_try_advisory_lock(hashtextextended($1, 0))";
-        let row = self.pool.talk.wait(connection.client.query_one(sql, &[&name]))?;
+        let row = self.looking.talk.wait(connection.client.query_one(sql, &[&name]))?;
         Ok(if row.get(0) { Some(Box::new(Held(connection))) } else { None })
     }
 }
@@ -312,6 +302,24 @@ impl Pool {
         Ok(Connection { client, known: Mutex::default() })
     }
 
+    /// A transaction of this kind, over a connection that stands.
+    fn begin(pool: &Arc<Pool>, how: &str) -> Result<Session, Error> {
+        for _ in 0..=pool.most {
+            let connection = Pool::borrow(pool)?;
+            match connection.wait(async |client| client.batch_execute(how).await) {
+                Ok(()) => {
+                    // Whoever unwinds from here leaves a transaction open: such a connection is closed.
+                    connection.clean.set(false);
+                    return Ok(Session { connection, trouble: RefCell::default() });
+                }
+                // It was lost while nobody used it, or is being ended: the next one may stand.
+                Err(error) if error.code().is_none_or(|state| class(state) == "57") => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Error::Unavailable("connections are lost as soon as they are used".into()))
+    }
+
     /// A connection that is free, or a new one; waits when there are as many as there may be.
     fn borrow(pool: &Arc<Pool>) -> Result<Borrowed, Error> {
         let until = Instant::now() + WAIT;
@@ -320,7 +328,7 @@ impl Pool {
             match connections.idle.pop() {
                 Some(connection) if connection.client.is_closed() => connections.open -= 1,
                 Some(connection) => return Ok(Borrowed { pool: pool.clone(), connection, clean: Cell::new(false) }),
-                None if connections.open < MAX_CONNECTIONS => break,
+                None if connections.open < pool.most => break,
                 None => {
                     let Some(left) = until.checked_duration_since(Instant::now()) else {
                         return Err(Error::Unavailable(format!("no connection was free for {} s", WAIT.as_secs())));
