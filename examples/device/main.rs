@@ -6,6 +6,9 @@
 //!   [--admin-token TOKEN] [--count N] [--parallel N] [--seconds N] [--patience N] [--state DIR]
 //! ```
 //!
+//! `--server` given several times names the nodes of one server: each message goes to the next of them, as behind a load balancer that
+//! knows nothing of them.
+//!
 //! A device takes its enrollment profile from `/enroll` and follows it. With the admin token an operator takes part, who queues
 //! commands and audits at the end what the server has on record. Each device goes through every kind of visit at least once,
 //! however short the time is.
@@ -61,9 +64,9 @@ pub type Result<T> = std::result::Result<T, Fail>;
 /// Simulated devices that live with an MDM server.
 #[derive(Parser)]
 struct Arguments {
-    /// Where the server is: http://host:port.
-    #[arg(long)]
-    server: Url,
+    /// Where the server is: http://host:port. Given several times: its nodes, which take turns.
+    #[arg(long, required = true)]
+    server: Vec<Url>,
     /// The SCEP challenge.
     #[arg(long)]
     challenge: String,
@@ -112,13 +115,14 @@ async fn main() -> ExitCode {
 
 /// Whether everything held.
 async fn run(arguments: Arguments) -> Result<bool> {
-    if arguments.server.scheme() != "http" || arguments.server.cannot_be_a_base() {
+    if arguments.server.iter().any(|server| server.scheme() != "http" || server.cannot_be_a_base()) {
         return Err("--server takes http://host:port".into());
     }
+    let server = arguments.server.first().ok_or("--server takes http://host:port")?.clone();
     let tally = Arc::new(Tally::default());
-    let wire = Wire::new(tally.clone(), Duration::from_secs(arguments.patience))?;
-    let operator = arguments.admin_token.map(|token| Operator::new(wire.clone(), arguments.server.clone(), token));
-    let mut place = Place::learn(&wire, &arguments.server, arguments.challenge, provider()).await?;
+    let wire = Wire::new(tally.clone(), Duration::from_secs(arguments.patience), arguments.server)?;
+    let operator = arguments.admin_token.map(|token| Operator::new(wire.clone(), server.clone(), token));
+    let mut place = Place::learn(&wire, &server, arguments.challenge, provider()).await?;
     place.operator = operator;
     let place = Arc::new(place);
 

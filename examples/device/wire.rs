@@ -1,6 +1,7 @@
-//! HTTP: messages, connections that break off, and patience with a server that is away.
+//! HTTP: messages, the nodes of a server, connections that break off, and patience with a server that is away.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use reqwest::{Client, Method, Url};
@@ -59,6 +60,25 @@ pub struct Wire {
     client: Client,
     tally: Arc<Tally>,
     patience: Duration,
+    nodes: Arc<Nodes>,
+}
+
+/// The nodes of the server, and whose turn it is.
+struct Nodes(Vec<Url>, AtomicUsize);
+
+impl Nodes {
+    /// Where a message to one of the nodes goes this time; what is elsewhere stays.
+    fn turn(&self, url: &Url) -> Url {
+        let is_it = |node: &Url| (node.host(), node.port_or_known_default()) == (url.host(), url.port_or_known_default());
+        if !self.0.iter().any(is_it) {
+            return url.clone();
+        }
+        let turn = self.1.fetch_add(1, Ordering::Relaxed) % self.0.len();
+        let mut there = self.0[turn].clone();
+        there.set_path(url.path());
+        there.set_query(url.query());
+        there
+    }
 }
 
 /// Waits between attempts: they double, up to two seconds, until patience is at its end.
@@ -84,12 +104,12 @@ impl Patience {
 
 impl Wire {
     /// A network that counts.
-    pub fn new(tally: Arc<Tally>, patience: Duration) -> Result<Wire> {
+    pub fn new(tally: Arc<Tally>, patience: Duration, nodes: Vec<Url>) -> Result<Wire> {
         // reqwest wants to know one before it makes any client, also one that speaks plain HTTP. It is there only once, and may be
         // there already.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let client = Client::builder().timeout(Duration::from_secs(30)).no_proxy().build()?;
-        Ok(Wire { client, tally, patience })
+        Ok(Wire { client, tally, patience, nodes: Arc::new(Nodes(nodes, AtomicUsize::new(0))) })
     }
 
     /// A fresh stock of patience.
@@ -129,7 +149,7 @@ impl Wire {
 
     async fn exchange(&self, message: &Message) -> std::result::Result<Vec<u8>, Trouble> {
         let lost = |error: reqwest::Error| Trouble::Lost(error.to_string());
-        let mut request = self.client.request(message.method.clone(), message.url.clone()).body(message.body.clone());
+        let mut request = self.client.request(message.method.clone(), self.nodes.turn(&message.url)).body(message.body.clone());
         for (name, value) in &message.headers {
             request = request.header(*name, value);
         }
@@ -153,7 +173,7 @@ impl Wire {
     }
 
     async fn try_break_off(&self, message: &Message, at: Break) -> std::io::Result<()> {
-        let url = &message.url;
+        let url = self.nodes.turn(&message.url);
         let host = url.host_str().unwrap_or_default();
         let port = url.port_or_known_default().unwrap_or(80);
         let mut head = format!("{} {} HTTP/1.1\r\nHost: {host}:{port}\r\n", message.method, url.path());

@@ -7,9 +7,10 @@ use mdm_core::crypto::{KeyKind, SigningKey as _};
 use mdm_core::enrollment::Fingerprint;
 use mdm_core::id::{Revision, TenantId};
 use mdm_core::record::{Change, Record};
+use mdm_core::time::Timestamp;
 use mdm_core::x509::{Certificate, Standing};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, again};
 use crate::host::{Host, now};
 use crate::mdm;
 use crate::records::keep_ca;
@@ -53,6 +54,11 @@ impl Stored for CertificateRecord {
     /// The transaction that it answers, under the name of the tenant: transaction identifiers are chosen by clients.
     fn alias(&self) -> Option<String> {
         self.request().map(|request| transaction_alias(self.holder().tenant.as_ref(), &request.transaction))
+    }
+
+    /// Those that are reserved and not signed are looked at by the next start.
+    fn place(&self) -> Option<Vec<u8>> {
+        is_unsigned(self).then(Vec::new)
     }
 }
 
@@ -117,45 +123,50 @@ pub fn create(host: &Host) -> Result<(), Failure> {
 
 /// Signs the authority's own certificates that are planned, each with the key that it names.
 pub fn sign_own(host: &Host) -> Result<(), Failure> {
-    loop {
-        let planned = host.store.read(|view| {
-            let Some(next) = load(view)?.to_be_signed(now(), &host.provider)? else { return Ok::<_, Failure>(None) };
-            let key = host.keys.of(view, next.public_key())?;
-            Ok(Some((next, key)))
-        })?;
-        let Some((next, key)) = planned else { return Ok(()) };
-        let signed = next.sign_with(&*key)?;
-        host.store.decide(|batch| keep_ca(host, batch, &signed))?;
-    }
+    while again(|| sign_next(host))? {}
+    Ok(())
 }
 
-/// Finishes what a crash cut off: every certificate that is reserved is signed from its stored bytes.
+/// Signs one of them, when there is one.
+fn sign_next(host: &Host) -> Result<bool, Failure> {
+    let planned = host.store.read(|view| {
+        let Some(next) = load(view)?.to_be_signed(now(), &host.provider)? else { return Ok::<_, Failure>(None) };
+        let key = host.keys.of(view, next.public_key())?;
+        Ok(Some((next, key)))
+    })?;
+    let Some((next, key)) = planned else { return Ok(false) };
+    let signed = next.sign_with(&*key)?;
+    host.store.decide(|batch| keep_ca(host, batch, &signed))?;
+    Ok(true)
+}
+
+/// Finishes what a crash cut off: every certificate that is reserved is signed from its stored bytes. What another node has in its hands
+/// right now may be among them: whoever stores it last decides again, and finds it signed.
 pub fn recover(host: &Host) -> Result<(), Failure> {
-    host.store.decide(|batch| {
-        let authority = load(batch)?;
-        let mut unsigned = Vec::new();
-        batch.each(AUTHORITY, |record: CertificateRecord| {
-            if record.outstanding().iter().any(|effect| matches!(effect, Effect::Sign { .. })) {
-                unsigned.push(record);
-            }
-            Ok::<_, Failure>(())
-        })?;
-        for record in unsigned {
-            let key = host.keys.of(batch, authority.active()?.certificate.public_key())?;
-            match authority.resume(&record, now(), &host.provider).and_then(|reserved| reserved.sign_with(&*key)) {
-                Ok(signed) => {
-                    keep_issued(host, batch, &signed)?;
-                    batch.log(format!("recovered: certificate {} was reserved and is signed now", record.serial()));
-                }
-                // Its key is not in use any more, or its time is over: nobody gets it.
-                Err(error) => {
-                    keep_ca(host, batch, &record.abandon(now())?)?;
-                    batch.log(format!("recovered: certificate {} was reserved and is given up: {error}", record.serial()));
-                }
-            }
+    let unsigned = host.store.read(|view| view.list_open::<CertificateRecord>(AUTHORITY).map_err(Failure::from))?;
+    unsigned.iter().try_for_each(|record| host.store.decide(|batch| finish(host, batch, &record.key())))
+}
+
+fn finish(host: &Host, batch: &mut Batch<'_>, key: &str) -> Result<(), Failure> {
+    let Some(record) = batch.load::<CertificateRecord>(key)?.filter(is_unsigned) else { return Ok(()) };
+    let authority = load(batch)?;
+    let key = host.keys.of(batch, authority.active()?.certificate.public_key())?;
+    match authority.resume(&record, now(), &host.provider).and_then(|reserved| reserved.sign_with(&*key)) {
+        Ok(signed) => {
+            keep_issued(host, batch, &signed)?;
+            batch.log(format!("recovered: certificate {} was reserved and is signed now", record.serial()));
         }
-        Ok(())
-    })
+        // Its key is not in use any more, or its time is over: nobody gets it.
+        Err(error) => {
+            keep_ca(host, batch, &record.abandon(now())?)?;
+            batch.log(format!("recovered: certificate {} was reserved and is given up: {error}", record.serial()));
+        }
+    }
+    Ok(())
+}
+
+fn is_unsigned(record: &CertificateRecord) -> bool {
+    record.outstanding().iter().any(|effect| matches!(effect, Effect::Sign { .. }))
 }
 
 /// Stores an issued certificate and what it is found by; tells the enrollment whose certificate it renews.
@@ -178,6 +189,12 @@ pub fn record_of(host: &Host, view: &View<'_>, certificate: &Certificate) -> Res
     let Some(key) = view.linked("fingerprint", &fingerprint.to_string())? else { return Ok(None) };
     // Only a certificate that is on record byte for byte is one of ours; a serial number proves nothing.
     Ok(view.load::<CertificateRecord>(&key)?.filter(|record| record.certificate() == Some(certificate)))
+}
+
+/// The moment to date a revocation with. A node whose clock is behind says that of the authority, so that the revocation is on every list
+/// that comes after it.
+pub fn revocation_moment(view: &View<'_>) -> Result<Timestamp, Failure> {
+    Ok(now().max(load(view)?.latest()))
 }
 
 /// What a certificate is worth at a tenant's door.

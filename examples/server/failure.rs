@@ -65,6 +65,22 @@ pub struct Failure {
     pub log: String,
     /// What a program is told instead of the reason.
     pub detail: Option<Value>,
+    /// What was decided about has been changed meanwhile: it is to be decided anew.
+    pub decide_again: bool,
+}
+
+/// How often something is decided anew until who asked is sent away.
+const ATTEMPTS: usize = 8;
+
+/// Does work of several transactions, and does it anew on what is stored then when another request or node was faster.
+pub fn again<T>(mut work: impl FnMut() -> Result<T, Failure>) -> Result<T, Failure> {
+    let mut attempts = 1;
+    loop {
+        match work() {
+            Err(failure) if failure.decide_again && attempts < ATTEMPTS => attempts += 1,
+            outcome => return outcome,
+        }
+    }
 }
 
 /// Seconds after which a client may come again when this server could not serve it.
@@ -74,7 +90,7 @@ impl Failure {
     /// A refusal whose reason may be told.
     pub fn refused(status: StatusCode, reason: impl Into<String>) -> Failure {
         let reason = reason.into();
-        Failure { status, log: reason.clone(), reason, detail: None }
+        Failure { status, log: reason.clone(), reason, detail: None, decide_again: false }
     }
 
     /// What was asked for cannot be read or makes no sense.
@@ -94,20 +110,20 @@ impl Failure {
 
     /// A fault of this server.
     pub fn internal(error: impl std::fmt::Display) -> Failure {
-        let status = StatusCode::INTERNAL_SERVER_ERROR;
-        Failure { status, reason: "internal error; the server's log says more".into(), log: error.to_string(), detail: None }
+        let reason = "internal error; the server's log says more";
+        Failure { log: error.to_string(), ..Failure::refused(StatusCode::INTERNAL_SERVER_ERROR, reason) }
     }
 
-    /// Nothing was stored and nothing happened; the same request may come again.
+    /// The same request may come again: nothing was stored, or what was is answered then.
     pub fn unavailable(error: impl std::fmt::Display) -> Failure {
-        let reason = "the server can store nothing now; try again later".into();
-        Failure { status: StatusCode::SERVICE_UNAVAILABLE, reason, log: error.to_string(), detail: None }
+        let reason = "the server can store nothing now; try again later";
+        Failure { log: error.to_string(), ..Failure::refused(StatusCode::SERVICE_UNAVAILABLE, reason) }
     }
 
     /// The server behind this one did not answer as it should.
     pub fn upstream(error: impl std::fmt::Display) -> Failure {
-        let reason = "the server behind this one did not answer".into();
-        Failure { status: StatusCode::BAD_GATEWAY, reason, log: error.to_string(), detail: None }
+        let reason = "the server behind this one did not answer";
+        Failure { log: error.to_string(), ..Failure::refused(StatusCode::BAD_GATEWAY, reason) }
     }
 
     /// With an answer for programs.
@@ -129,7 +145,12 @@ impl Failure {
 
 impl From<store::Error> for Failure {
     fn from(error: store::Error) -> Failure {
-        if error.may_pass() { Failure::unavailable(error) } else { Failure::internal(error) }
+        match error {
+            store::Error::Conflict(_) => Failure { decide_again: true, ..Failure::unavailable(error) },
+            store::Error::Unfit(_) => Failure::bad_request(error),
+            error if error.may_pass() => Failure::unavailable(error),
+            error => Failure::internal(error),
+        }
     }
 }
 

@@ -1,8 +1,7 @@
 //! What this host decides with: its database, its keys, its clock and its randomness.
 
-use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use mdm_core::crypto::Provider;
@@ -21,7 +20,7 @@ use crate::lifecycle::Backup;
 use crate::os::Os;
 use crate::push::apns::Apns;
 use crate::scep::upstream::Servers;
-use crate::store::{Batch, Store};
+use crate::store::{Batch, Place, Store};
 use crate::tenant::{self, ChallengePolicy, ScepSettings, Tenant};
 use crate::{authority, push};
 
@@ -35,8 +34,6 @@ pub struct Config {
     pub url: String,
     /// How long to wait before a push is repeated.
     pub retry: RetryPolicy,
-    /// Mebibytes that the database may take; 0 for no bound.
-    pub max_mib: u32,
     /// With how many certificates a new authority answers SCEP.
     pub registration: Registration,
     /// What a new database begins with.
@@ -64,8 +61,6 @@ pub struct Host {
     /// The SCEP servers behind this one.
     pub upstreams: Servers,
     web: reqwest::Client,
-    /// One list at a time.
-    pub making_crl: Mutex<()>,
     runtime: Handle,
 }
 
@@ -91,20 +86,24 @@ const fn provider() -> Provider {
 }
 
 impl Host {
-    /// Opens the database; the first time it makes the keys, the authority, the tenants and the admin token.
-    pub fn open(path: &Path, config: Config, apns: Option<Apns>, tenants: &[String]) -> Result<Arc<Host>, String> {
+    /// Opens the database; the first time it makes the keys, the authority, the tenants and the admin token. From a thread that may
+    /// block.
+    pub fn open(place: &Place, config: Config, apns: Option<Apns>, tenants: &[String]) -> Result<Arc<Host>, String> {
         let provider = provider();
-        let store = Store::open(path, config.max_mib).map_err(|error| format!("cannot open {}: {error}", path.display()))?;
+        let store = Store::open(place).map_err(|error| match place {
+            Place::File(path, _) => format!("cannot open {}: {error}", path.display()),
+            Place::Postgres(_) => error.to_string(),
+        })?;
         let secrets = store.decide(|batch| -> Result<_, Failure> {
-            let admin_token = secret(batch, "admin.token", || {
-                let token = hex(&provider.random_bytes::<24>()?);
-                println!("admin token: {token}");
-                Ok(Secret::from(token))
-            })?;
+            let admin_token = secret(batch, "admin.token", || Ok(Secret::from(hex(&provider.random_bytes::<24>()?))))?;
             let challenges = secret(batch, "challenge.key", || Ok(Secret::new(provider.random_bytes::<32>()?.to_vec())))?;
-            Ok((admin_token, challenges))
+            Ok((admin_token, challenges.value))
         });
         let (admin_token, challenges) = secrets.map_err(|failure| failure.log)?;
+        // One of several nodes has made it.
+        if admin_token.is_new {
+            println!("admin token: {}", admin_token.value.expose_str().unwrap_or_default());
+        }
         let web = reqwest::Client::builder().timeout(Duration::from_secs(20)).no_proxy();
         let web = config.roots.iter().cloned().fold(web, reqwest::ClientBuilder::add_root_certificate).build();
         let host = Arc::new(Host {
@@ -112,13 +111,12 @@ impl Host {
             keys: Keys::new(provider),
             provider,
             config,
-            admin_token,
+            admin_token: admin_token.value,
             challenge_key: ChallengeKey::new(challenges).map_err(|error| error.to_string())?,
             apns,
             push_owed: Notify::new(),
             upstreams: Servers::default(),
             web: web.map_err(|error| error.to_string())?,
-            making_crl: Mutex::default(),
             runtime: Handle::current(),
         });
         host.begin(tenants).map_err(|failure| failure.log)?;
@@ -132,18 +130,18 @@ impl Host {
         for name in std::iter::once(tenant::DEFAULT).chain(tenants.iter().map(String::as_str)) {
             self.store.decide(|batch| match batch.load::<Tenant>(name)? {
                 Some(_) => Ok(()),
-                None => self.add_tenant(batch, name, ScepSettings::default()),
+                None => self.add_tenant(batch, name, &ScepSettings::default()),
             })?;
         }
         Ok(())
     }
 
     /// Adds a customer, with a push certificate made for the example.
-    pub fn add_tenant(&self, batch: &mut Batch<'_>, name: &str, scep: ScepSettings) -> Result<(), Failure> {
+    pub fn add_tenant(&self, batch: &mut Batch<'_>, name: &str, scep: &ScepSettings) -> Result<(), Failure> {
         if !Tenant::is_name(name) {
             return Err(Failure::bad_request("a tenant's name is 1 to 32 lower-case letters, digits and hyphens"));
         }
-        let tenant = Tenant::new(TenantId::from(name), scep);
+        let tenant = Tenant::new(TenantId::from(name), scep.clone());
         if batch.load::<Tenant>(name)?.is_some() {
             return Err(Failure::conflict("there is a tenant of this name"));
         }
@@ -176,14 +174,21 @@ impl Host {
 /// The longest answer of another server that is read.
 const MAX_ANSWER: usize = 1 << 20;
 
+/// A secret of the server's own.
+struct OwnSecret {
+    value: Secret,
+    /// Whether this very decision has made it.
+    is_new: bool,
+}
+
 /// The secret under a name, made and stored the first time.
-fn secret(batch: &mut Batch<'_>, name: &str, make: impl FnOnce() -> Result<Secret, Failure>) -> Result<Secret, Failure> {
+fn secret(batch: &mut Batch<'_>, name: &str, make: impl FnOnce() -> Result<Secret, Failure>) -> Result<OwnSecret, Failure> {
     if let Some(stored) = batch.secret(name)? {
-        return Ok(Secret::new(stored));
+        return Ok(OwnSecret { value: Secret::new(stored), is_new: false });
     }
     let made = make()?;
     batch.put_secret(name, made.expose())?;
-    Ok(made)
+    Ok(OwnSecret { value: made, is_new: true })
 }
 
 /// Lower-case hexadecimal.

@@ -1,7 +1,8 @@
-//! The reference host: mdm-core behind HTTP, with one SQLite file.
+//! The reference host: mdm-core behind HTTP, with one SQLite file, or as several nodes over one database of PostgreSQL.
 //!
 //! ```text
 //! cargo run --release --example server -- --listen 127.0.0.1:8080 --data DIR --challenge SECRET
+//! cargo run --release --example server -- --listen 127.0.0.1:8081 --database postgres://mdm@127.0.0.1/mdm --url http://mdm.example --challenge SECRET
 //! ```
 //!
 //! | path | what |
@@ -16,7 +17,8 @@
 //! | `GET /crl`, `GET /crl/{generation}`, `GET` and `POST /ocsp` | what is revoked |
 //! | `/admin/...` | what an operator does (`admin/mod.rs`); behind the bearer token that is printed at first start |
 //!
-//! `wire.rs` is connections and bodies, `routes.rs` which path is what; `host.rs` is what a host decides with, `store` its database.
+//! `wire.rs` is connections and bodies, `routes.rs` which path is what; `host.rs` is what a host decides with, `store` its database, the
+//! same for SQLite and PostgreSQL.
 //! The rest has the names of the protocol: `authority`, `lifecycle`, `revocation`, `scep`, `mdm`, `push`.
 
 mod admin;
@@ -49,6 +51,7 @@ use mdm_core::web::Endpoint;
 use authority::Registration;
 use host::{Config, Host};
 use push::apns::Apns;
+use store::{Address, Place};
 use tenant::{Account, ChallengePolicy, Service};
 
 /// The reference host of mdm-core.
@@ -57,9 +60,16 @@ struct Arguments {
     /// Where to listen.
     #[arg(long, default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
-    /// The folder that holds the database; it is made when it is not there.
+    /// The folder that holds the database, a file of SQLite; it is made when it is not there.
+    #[arg(long, required_unless_present = "database", conflicts_with = "database")]
+    data: Option<PathBuf>,
+    /// A database of PostgreSQL in its place, in UTF8, which several of these servers may share: postgres://USER@HOST:PORT/DATABASE. This
+    /// example speaks to it without TLS: over loopback, a Unix socket or a network of your own.
     #[arg(long)]
-    data: PathBuf,
+    database: Option<String>,
+    /// The file that holds the password for that database.
+    #[arg(long, requires = "database")]
+    database_password_file: Option<PathBuf>,
     /// What first SCEP requests of the default tenant are held against.
     #[arg(long, value_enum, default_value_t = ChallengeKind::Static)]
     challenges: ChallengeKind,
@@ -93,8 +103,8 @@ struct Arguments {
     /// Seconds before a push is repeated that APNs could not take; it doubles each time. Apple asks for 900.
     #[arg(long, default_value_t = 900)]
     push_retry: u32,
-    /// Mebibytes that the database may take; without a bound when absent.
-    #[arg(long, default_value_t = 0)]
+    /// Mebibytes that the file of SQLite may take; without a bound when absent.
+    #[arg(long, default_value_t = 0, conflicts_with = "database")]
     max_database: u32,
     /// With how many certificates a new authority answers SCEP.
     #[arg(long, value_enum, default_value_t = Registration::Two)]
@@ -158,6 +168,18 @@ impl Arguments {
         })
     }
 
+    fn place(&self) -> Result<Place, String> {
+        if let Some(folder) = &self.data {
+            std::fs::create_dir_all(folder)
+                .map_err(|error| format!("cannot make the data folder {}: {error}", folder.display()))?;
+            return Ok(Place::File(folder.join("mdm.sqlite"), self.max_database));
+        }
+        let password = self.database_password_file.as_deref().map(lifecycle::read_secret).transpose()?;
+        let url = self.database.as_deref().unwrap_or_default();
+        let address = Address::parse(url, password.as_ref()).map_err(|error| format!("--database: {error}"))?;
+        Ok(Place::Postgres(Box::new(address)))
+    }
+
     /// None where the system keeps no such file: services over TLS are not reached then.
     fn roots(&self) -> Result<Vec<reqwest::Certificate>, String> {
         match std::fs::read(&self.trust) {
@@ -189,8 +211,7 @@ async fn run(arguments: Arguments) -> Result<(), String> {
         return Err("another TLS provider is installed".into());
     }
     host::set_clock(arguments.clock_offset);
-    std::fs::create_dir_all(&arguments.data)
-        .map_err(|error| format!("cannot make the data folder {}: {error}", arguments.data.display()))?;
+    let place = arguments.place()?;
     let apns = arguments.apns.as_deref().map(|url| {
         let roots = std::fs::read(&arguments.apns_ca);
         let roots = roots.map_err(|error| format!("--apns-ca {}: {error}", arguments.apns_ca.display()))?;
@@ -203,14 +224,15 @@ async fn run(arguments: Arguments) -> Result<(), String> {
         roots: arguments.roots()?,
         url: arguments.url.unwrap_or_else(|| format!("http://{}", arguments.listen)),
         retry,
-        max_mib: arguments.max_database,
         registration: arguments.ra,
         restore: match (arguments.restore, arguments.restore_password_file) {
             (Some(backup), Some(password)) => Some(lifecycle::Backup::read(&backup, &password)?),
             _ => None,
         },
     };
-    let host = Host::open(&arguments.data.join("mdm.sqlite"), config, apns.transpose()?, &arguments.tenant)?;
+    let apns = apns.transpose()?;
+    let opening = tokio::task::spawn_blocking(move || Host::open(&place, config, apns, &arguments.tenant));
+    let host = opening.await.map_err(|error| error.to_string())??;
     let listener = tokio::net::TcpListener::bind(arguments.listen)
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", arguments.listen))?;

@@ -4,7 +4,7 @@ use mdm_core::ca::{CrlScope, Effect};
 use mdm_core::record::{Change, Record};
 
 use crate::failure::Failure;
-use crate::host::Host;
+use crate::host::{Host, hex};
 use crate::store::{Batch, Stored};
 
 /// Stores a change of the authority or of one of its certificates, and carries out its effects.
@@ -35,13 +35,14 @@ where
 }
 
 /// Says that a published list is out of date. Each time with another mark, so that a list which is being made meanwhile does not
-/// take away what it does not know of.
+/// take away what it does not know of; in one of 256 places, so that revocations do not wait for each other.
 fn mark_stale(host: &Host, batch: &mut Batch<'_>, scope: &CrlScope) -> Result<(), Failure> {
-    batch.put_secret(&stale_mark(scope), &host.provider.random_bytes::<16>()?)?;
-    Ok(())
+    let mark = hex(&host.provider.random_bytes::<16>()?);
+    let place = mark.get(..2).unwrap_or_default();
+    Ok(batch.link(&stale_marks(scope), place, &mark)?)
 }
 
-/// The name of the mark.
-pub fn stale_mark(scope: &CrlScope) -> String {
+/// What the marks are linked under.
+pub fn stale_marks(scope: &CrlScope) -> String {
     format!("crl.stale {}", scope.key)
 }

@@ -1,11 +1,12 @@
 //! Customers, and how each of them hands out certificates.
 
-use mdm_core::id::{Revision, TenantId};
+use mdm_core::enrollment::Origin;
+use mdm_core::id::{AuthorityId, Revision, TenantId};
 use mdm_core::secret::Secret;
-use mdm_core::time::Timestamp;
 use mdm_core::web::{Credentials, Endpoint};
 use serde::{Deserialize, Serialize};
 
+use crate::authority::AUTHORITY;
 use crate::failure::Failure;
 use crate::store::{Stored, View};
 
@@ -19,8 +20,9 @@ pub struct Tenant {
     pub id: TenantId,
     /// How its devices get certificates.
     pub scep: ScepSettings,
-    /// Since when certificates come from where they come from now: devices that enrolled before must enroll again.
-    pub issuer_since: Option<Timestamp>,
+    /// How often certificates were set to come from another server than before.
+    #[serde(default)]
+    pub era: u32,
     /// How often it has been changed.
     pub revision: Revision,
 }
@@ -160,17 +162,30 @@ mod as_text {
     }
 }
 
+/// Where the certificates of an authority come from: none here is exchanged under its name.
+pub fn origin_of(authority: &AuthorityId) -> Origin {
+    Origin { authority: authority.clone(), era: 1 }
+}
+
 impl Tenant {
     /// A new customer.
     pub fn new(id: TenantId, scep: ScepSettings) -> Tenant {
-        Tenant { id, scep, issuer_since: None, revision: Revision::FIRST }
+        Tenant { id, scep, era: 0, revision: Revision::FIRST }
     }
 
     /// The same customer with other settings.
-    pub fn configured(&self, scep: ScepSettings, now: Timestamp) -> Tenant {
-        let moved = scep.upstream != self.scep.upstream;
-        let issuer_since = if moved { Some(now) } else { self.issuer_since };
-        Tenant { id: self.id.clone(), scep, issuer_since, revision: self.revision.next() }
+    pub fn configured(&self, scep: &ScepSettings) -> Tenant {
+        let moved = scep.upstream.is_some() && scep.upstream != self.scep.upstream;
+        let era = self.era.saturating_add(u32::from(moved));
+        Tenant { id: self.id.clone(), scep: scep.clone(), era, revision: self.revision.next() }
+    }
+
+    /// Where its certificates come from now. Another server behind this one is another authority, whose serial numbers are its own.
+    pub fn origin(&self) -> Origin {
+        match self.scep.upstream {
+            Some(_) => origin_of(&format!("upstream-{}-{}", self.id, self.era).as_str().into()),
+            None => origin_of(&AUTHORITY.into()),
+        }
     }
 
     /// What its first requests are held against. `default` is the default tenant's.

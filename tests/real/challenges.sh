@@ -33,7 +33,7 @@ json() { python3 -c "import json,sys; v=json.load(sys.stdin); print($1)"; }
 # --- the services --------------------------------------------------------------------------------------------------------------------
 secret=$(openssl rand -base64 32)
 cat >"$work/services.py" <<'PY'
-import base64, hashlib, hmac, http.server, json, sys, threading
+import base64, hashlib, hmac, http.server, json, sys, threading, time
 port, secret, told = int(sys.argv[1]), base64.b64decode(sys.argv[2]), sys.argv[3]
 lock, made, refused_once = threading.Lock(), [0], set()
 
@@ -69,6 +69,8 @@ class Service(http.server.BaseHTTPRequestHandler):
         if self.path == "/webhook": return self.webhook(body, said)
         if self.path.startswith("/intune/ScepActions/"): return self.intune(self.path.rsplit("/", 1)[1], said)
         if self.path == "/jamf": return self.jamf(said)
+        if self.path == "/silent": return self.silent(said)
+        if self.path == "/late": return self.late(said)
         self.answer(404, b"")
 
     def webhook(self, body, said):
@@ -81,6 +83,21 @@ class Service(http.server.BaseHTTPRequestHandler):
         issued = said.get("x509Certificate")
         note({"service": "webhook", "transaction": said["scepTransactionID"], "error": said.get("scepErrorDescription"),
               "certificate": hashlib.sha1(base64.b64decode(issued["raw"])).hexdigest().upper() if issued else None})
+        self.answer(200, {"allow": True})
+
+    def silent(self, said):
+        "Decides, and then takes the connection and says nothing."
+        if "scepChallenge" in said: return self.answer(200, {"allow": True})
+        note({"service": "silent"})
+        time.sleep(600)
+
+    def late(self, said):
+        "Does not take the first notification."
+        if "scepChallenge" in said: return self.answer(200, {"allow": True})
+        if "late" not in refused_once:
+            refused_once.add("late")
+            return self.answer(500, b"")
+        note({"service": "late"})
         self.answer(200, {"allow": True})
 
     def intune(self, action, said):
@@ -165,6 +182,12 @@ gets none none-1 "" "anybody"; believed none none-1
 [ "$(profile none)" = none ] || fail "a profile of a server that asks for nothing holds a challenge"
 ok "none: whoever asks gets a certificate"
 
+# What comes of these is looked at when the rest is done: a service is waited for for twenty seconds.
+for tenant in a-silent:silent z-late:late; do
+  admin none tenants -X POST -d "{\"tenant\":\"${tenant%:*}\",\"scep\":{\"challenge\":{\"kind\":\"webhook\",\"url\":\"$services/${tenant#*:}\",\"user\":\"hook-1\",\"secret\":\"$secret\"}}}" >/dev/null
+done
+patience=60 try none silent-1 "x" "a-silent" /t/a-silent/scep/legacy & silent=$!
+
 gets static static-1 "known to all" "device"; believed static static-1
 [ "$(profile static)" = "known to all" ] || fail "the profile holds another challenge"
 never static static-2 "known to some" "stranger"; never static static-3 "" "nobody"
@@ -228,6 +251,27 @@ admin jamf tenants -X POST -d "{\"tenant\":\"python\",\"scep\":{\"challenge\":{\
 [ "$(profile jamf /t/python/enroll)" = "made for a profile" ] || fail "the profile holds another challenge than the service made"
 [ "$(told "[n['url'] for n in t if n['service']=='jamf']")" = "['${url[jamf]}/t/python/scep']" ] || fail "the service was not asked for this server"
 ok "jamf: asked and asking, the challenge goes through a proxy to the server that made it, and is good there once"
+
+# --- a service that says nothing --------------------------------------------------------------------------------------------------------
+wait $silent || fail "who is not told of a certificate keeps the device from it"
+gets none late-1 "x" "z-late" /t/z-late/scep/legacy
+[ "$(told "[n for n in t if n['service']=='late']")" = "[]" ] || fail "a notification that was refused counts as told"
+# Both are owed now. The next life begins with the silent one, eleven months later, so that there is a notice to be given too.
+{ kill -9 "${pids[1]}" && wait "${pids[1]}"; } 2>/dev/null || true
+asked=$(told "len([n for n in t if n['service']=='silent'])")
+start none --clock-offset $((340 * 86400))
+for _ in $(seq 100); do
+  [ "$(told "len([n for n in t if n['service']=='silent'])")" -eq "$asked" ] || break
+  sleep 0.1
+done
+[ "$(told "len([n for n in t if n['service']=='silent'])")" -eq $((asked + 1)) ] || fail "what is owed is not told after a start"
+[ "$(profile none)" = none ] && curl -fsS --max-time 5 "${url[none]}/crl" -o "$work/none.crl" || fail "devices wait for the silent service"
+for _ in $(seq 50); do ! grep -q "^notice: the push certificate" "$work/none.log" || break; sleep 0.1; done
+grep -q "^notice: the push certificate" "$work/none.log" || fail "notices wait for the silent service"
+[ "$(told "[n for n in t if n['service']=='late']")" = "[]" ] || fail "the silent service was not waited for, so that this shows nothing"
+for _ in $(seq 300); do [ "$(told "len([n for n in t if n['service']=='late'])")" = 0 ] || break; sleep 0.1; done
+[ "$(told "len([n for n in t if n['service']=='late'])")" = 1 ] || fail "the silent service of one tenant keeps another's from being told"
+ok "a service that takes the connection and says nothing: devices, notices and the services of other tenants go on"
 
 for kind in "${kinds[@]}"; do
   for secret in "known to all" "the token" "ndes password" "jamf password" "$once" "$ndes" "$jamf"; do

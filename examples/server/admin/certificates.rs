@@ -8,10 +8,12 @@ use axum::extract::{Path, Query, State};
 use axum::routing::{get, post};
 use mdm_core::ca::{CertificateRecord, Export, ExportFormat, Inventory, Row, State as Standing, Status};
 use mdm_core::record::Change;
+use mdm_core::time::Timestamp;
 use mdm_core::x509::RevocationReason;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::authority::revocation_moment;
 use crate::failure::{Answer, Failure};
 use crate::host::{Host, now};
 use crate::records::keep_ca;
@@ -155,27 +157,32 @@ async fn revoke(State(host): State<Arc<Host>>, Path(serial): Path<String>, body:
     blocking(host, move |host| {
         let reason: Reason = super::body(&body)?;
         let reason = reason.read()?;
-        decide(host, &serial, &format!("revoked: {reason:?}"), |record| record.revoke(reason, None, now()))
+        decide(host, &serial, &format!("revoked: {reason:?}"), |record, at| record.revoke(reason, None, at))
     })
     .await
 }
 
 async fn hold(State(host): State<Arc<Host>>, Path(serial): Path<String>) -> Answer {
-    blocking(host, move |host| decide(host, &serial, "put on hold", |record| record.hold(now()))).await
+    blocking(host, move |host| decide(host, &serial, "put on hold", CertificateRecord::hold)).await
 }
 
 async fn release(State(host): State<Arc<Host>>, Path(serial): Path<String>) -> Answer {
-    blocking(host, move |host| decide(host, &serial, "released", |record| record.release(now()))).await
+    blocking(host, move |host| decide(host, &serial, "released", CertificateRecord::release)).await
 }
 
 type Decided = Result<Change<CertificateRecord>, mdm_core::ca::Error>;
 
 /// Decides about one certificate, and writes the audit line.
-fn decide(host: &Host, serial: &str, what: &str, decision: impl Fn(&CertificateRecord) -> Decided) -> Result<Answer, Failure> {
+fn decide(
+    host: &Host,
+    serial: &str,
+    what: &str,
+    decision: impl Fn(&CertificateRecord, Timestamp) -> Decided,
+) -> Result<Answer, Failure> {
     let record = host.store.decide(|batch: &mut Batch<'_>| {
         let unknown = || Failure::not_found("no certificate has this serial number");
         let record = batch.load::<CertificateRecord>(&serial.to_ascii_lowercase())?.ok_or_else(unknown)?;
-        let decided = decision(&record).map_err(Failure::conflict)?;
+        let decided = decision(&record, revocation_moment(batch)?).map_err(Failure::conflict)?;
         keep_ca(host, batch, &decided)?;
         batch.log(format!("audit: certificate {} of {} {what}", record.serial(), record.subject()));
         Ok::<_, Failure>(decided.record)

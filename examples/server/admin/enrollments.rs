@@ -65,10 +65,10 @@ fn describe(view: &View<'_>, tenants: &[Tenant], enrollment: &Enrollment) -> Res
     }))
 }
 
-/// Whether certificates of its tenant come from elsewhere since it enrolled.
+/// Whether certificates of its tenant come from elsewhere than its own.
 pub fn owes(tenants: &[Tenant], enrollment: &Enrollment) -> bool {
     let tenant = tenants.iter().find(|tenant| tenant.id == *enrollment.tenant());
-    tenant.and_then(|tenant| tenant.issuer_since).is_some_and(|since| enrollment.began() < since)
+    tenant.is_some_and(|tenant| enrollment.owes_reenrollment(&tenant.origin()))
 }
 
 async fn queue(State(host): State<Arc<Host>>, Path(id): Path<String>, Query(of): Query<OfTenant>, body: Bytes) -> Answer {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{body, enrollments};
 use crate::failure::{Answer, Failure};
-use crate::host::{Host, now};
+use crate::host::Host;
 use crate::routes::blocking;
 use crate::scep::challenge;
 use crate::scep::hold::{self, Decision};
@@ -74,7 +74,7 @@ async fn add(State(host): State<Arc<Host>>, bytes: Bytes) -> Answer {
     blocking(host, move |host| {
         let New { tenant, scep } = body(&bytes)?;
         host.store.decide(|batch| {
-            host.add_tenant(batch, &tenant, scep)?;
+            host.add_tenant(batch, &tenant, &scep)?;
             batch.log(format!("audit: tenant {tenant} added"));
             Ok(Answer::json(&describe(&tenant::load(batch, &tenant)?, 0)))
         })
@@ -87,10 +87,10 @@ async fn configure(State(host): State<Arc<Host>>, Path(name): Path<String>, byte
         let scep: ScepSettings = body(&bytes)?;
         host.store.decide(|batch| {
             let tenant = tenant::load(batch, &name)?;
-            let configured = tenant.configured(scep, now());
+            let configured = tenant.configured(&scep);
             batch.put(&configured, Some(tenant.revision))?;
             batch.log(format!("audit: SCEP settings of tenant {name} changed"));
-            if configured.issuer_since != tenant.issuer_since {
+            if configured.origin() != tenant.origin() {
                 batch.log(format!("attention: certificates of {name} come from elsewhere now: its devices must enroll again"));
             }
             Ok(Answer::json(&describe(&configured, 0)))

@@ -13,7 +13,7 @@ use mdm_core::checkin::{Authenticate, CheckIn};
 use mdm_core::cms::{MdmSignature, MdmSignaturePolicy};
 use mdm_core::command::{Command, DeviceConfigured, Report, Status};
 use mdm_core::enrollment::{
-    Contact, Effect, Enrollment, Error, Fingerprint, Identity, Outcome, Policy, QueuedCommand, Reply, TokenHolder,
+    Contact, Effect, Enrollment, Error, Fingerprint, Identity, Origin, Outcome, Policy, QueuedCommand, Reply, TokenHolder,
 };
 use mdm_core::id::{EnrollmentId, TenantId};
 use mdm_core::limits::Limits;
@@ -25,7 +25,7 @@ use crate::failure::{Answer, Failure};
 use crate::host::{Host, hex, now};
 use crate::records::keep_ca;
 use crate::store::Batch;
-use crate::{authority, push};
+use crate::{authority, push, tenant};
 use records::{command_key, enrollment_key, keep_enrollment};
 
 pub use records::announce_renewal;
@@ -74,6 +74,7 @@ struct Conversation<'a, 'b> {
     fingerprint: Fingerprint,
     standing: Standing,
     record: Option<CertificateRecord>,
+    origin: Option<Origin>,
     bound_to: Option<EnrollmentId>,
 }
 
@@ -99,6 +100,7 @@ impl<'a, 'b> Conversation<'a, 'b> {
             topics,
             fingerprint,
             standing,
+            origin: record.as_ref().map(|record| tenant::origin_of(record.authority())),
             record,
             bound_to: bound_to.map(|found| found.id().clone()),
         })
@@ -169,6 +171,7 @@ impl<'a, 'b> Conversation<'a, 'b> {
 
     fn contact<'c>(&'c self, device: Option<&'c Enrollment>) -> Contact<'c> {
         let identity = Identity::new(self.fingerprint, self.standing).bound_to(self.bound_to.as_ref());
+        let identity = identity.coming_from(self.origin.as_ref());
         Contact::new(self.tenant, &self.topics, identity).on_device(device).under(Policy::default())
     }
 

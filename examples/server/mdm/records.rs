@@ -6,6 +6,7 @@ use mdm_core::id::{CommandUuid, EnrollmentId, Revision, TenantId};
 use mdm_core::record::{Change, Record};
 use mdm_core::x509::{Certificate, RevocationReason};
 
+use crate::authority;
 use crate::failure::Failure;
 use crate::host::{Host, now};
 use crate::records::keep_ca;
@@ -89,7 +90,7 @@ pub fn release_identity(host: &Host, batch: &mut Batch<'_>, fingerprint: Fingerp
     let Some(key) = batch.linked("fingerprint", &fingerprint.to_string())? else { return Ok(()) };
     let Some(record) = batch.load::<CertificateRecord>(&key)? else { return Ok(()) };
     // Revoked before is revoked still.
-    if let Ok(revoked) = record.revoke(RevocationReason::Superseded, None, now()) {
+    if let Ok(revoked) = record.revoke(RevocationReason::Superseded, None, authority::revocation_moment(batch)?) {
         keep_ca(host, batch, &revoked)?;
         batch.log(format!("audit: certificate {} of {} revoked: superseded", record.serial(), record.subject()));
     }

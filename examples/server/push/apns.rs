@@ -12,6 +12,7 @@ use reqwest::{Certificate, Client, Identity};
 use super::certificate;
 use crate::failure::Failure;
 use crate::host::Host;
+use crate::store::{View, causes};
 
 /// Where pushes go.
 pub struct Apns {
@@ -101,16 +102,32 @@ impl Apns {
     pub fn close(&self, serial: &SerialNumber) {
         self.connections.lock().unwrap_or_else(PoisonError::into_inner).retain(|route, _| route.serial != *serial);
     }
+
+    /// Closes those whose certificate has gone out of use at another node.
+    pub fn close_unused(&self, host: &Host) -> Result<(), Failure> {
+        let open: Vec<Route> = self.connections.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect();
+        for route in open {
+            if host.store.read(|view| in_use(view, &route))?.is_none() {
+                self.close(&route.serial);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The push certificate of a route, unless it has gone out of use.
+fn in_use(view: &View<'_>, route: &Route) -> Result<Option<PushCertificate>, Failure> {
+    let mine = view.list_open::<PushCertificate>(route.tenant.as_str())?;
+    let is_it = |found: &PushCertificate| found.installed().is_some_and(|installed| installed.serial == route.serial);
+    Ok(mine.into_iter().find(is_it))
 }
 
 /// Certificate and key of a route, as a TLS library takes them.
 fn identity(host: &Host, route: &Route) -> Result<Identity, Failure> {
     host.store.read(|view| {
-        let mine = view.list_open::<PushCertificate>(route.tenant.as_str())?;
-        let is_it = |found: &&PushCertificate| found.installed().is_some_and(|installed| installed.serial == route.serial);
-        let record = mine.iter().find(is_it).ok_or_else(|| Failure::internal("the push certificate is not in use any more"))?;
+        let record = in_use(view, route)?.ok_or_else(|| Failure::internal("the push certificate is not in use any more"))?;
         let certificate =
-            certificate::pem(view, record)?.ok_or_else(|| Failure::internal("the push certificate is not stored"))?;
+            certificate::pem(view, &record)?.ok_or_else(|| Failure::internal("the push certificate is not stored"))?;
         let key = host.keys.pkcs8(view, record.public_key())?;
         let pem = [certificate.into_bytes(), pkcs8_pem(key.expose())].concat();
         Identity::from_pem(&pem).map_err(|error| Failure::internal(causes(&error)))
@@ -121,15 +138,4 @@ fn pkcs8_pem(der: &[u8]) -> Vec<u8> {
     use base64::Engine as _;
     let text = base64::engine::general_purpose::STANDARD.encode(der);
     format!("-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----\n").into_bytes()
-}
-
-/// An error and what is behind it: reqwest keeps the TLS alert in the last of them.
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
 }

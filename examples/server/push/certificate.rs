@@ -76,7 +76,7 @@ pub fn keep(host: &Host, batch: &mut Batch<'_>, change: &Change<PushCertificate>
 /// The certificates that a tenant may push with: its own, and those that others share with it.
 pub fn of_tenant(view: &View<'_>, tenant: &TenantId) -> Result<Vec<PushCertificate>, Failure> {
     let mut found = view.list_open::<PushCertificate>(tenant.as_str())?;
-    for key in view.links(&shared_with(tenant))? {
+    for (_, key) in view.links(&shared_with(tenant))? {
         let shared = view.load::<PushCertificate>(&key)?;
         found.extend(shared.filter(|certificate| certificate.shared_with().contains(tenant)));
     }

@@ -127,12 +127,13 @@ pub async fn run(host: Arc<Host>) {
     }
 }
 
-/// Takes what is due, and prepares it. What no certificate may wake now waits, or is given up.
+/// Takes what is due, and prepares it. What no certificate may wake now waits, or is given up. One node takes at a time, and all send.
 fn take(host: &Host) -> Result<Vec<Sent>, Failure> {
     let is_due = |view: &View<'_>, limit| view.list_due::<Waking>(ALL, &place(now()), limit).map_err(Failure::from);
     if host.store.read(|view| is_due(view, 1))?.is_empty() {
         return Ok(Vec::new());
     }
+    let Some(_alone) = host.store.lease("pushes")? else { return Ok(Vec::new()) };
     host.store.decide(|batch| {
         let mut taken = Vec::new();
         for waking in is_due(batch, TAKEN_AT_ONCE)? {
@@ -226,18 +227,36 @@ pub fn sweep(host: &Host) -> Result<(), Failure> {
     const PAGE: u32 = 200;
     let mut after = String::new();
     loop {
-        let page = host.store.read(|view| view.open_owners::<QueuedCommand>(&after, PAGE).map_err(Failure::from))?;
-        let Some(last) = page.last().cloned() else { return Ok(()) };
-        host.store.decide(|batch| {
+        let (last, silent) = host.store.read(|view| {
+            let page = view.open_owners::<QueuedCommand>(&after, PAGE)?;
+            let mut silent = Vec::new();
             for owner in &page {
-                let Some(enrollment) = batch.load::<Enrollment>(owner)? else { continue };
-                let open = batch.list_open::<QueuedCommand>(owner)?;
-                if let Some(at) = enrollment.wake_owed(&open, &Patience::default(), now()).filter(|at| *at <= now()) {
-                    owe(batch, enrollment.tenant(), enrollment.id(), at)?;
-                }
+                silent.extend(silent_since(view, owner)?.map(|_| owner.clone()));
             }
-            Ok::<_, Failure>(())
+            Ok::<_, Failure>((page.last().cloned(), silent))
         })?;
-        after = last;
+        // Only who is owed a push is looked at once more where decisions of other nodes would count.
+        if !silent.is_empty() {
+            host.store.decide(|batch| silent.iter().try_for_each(|owner| owe_silent(batch, owner)))?;
+        }
+        match last {
+            Some(last) => after = last,
+            None => return Ok(()),
+        }
+    }
+}
+
+/// An enrollment that has something to do and has been silent, and from when on it is owed a push.
+fn silent_since(view: &View<'_>, owner: &str) -> Result<Option<(Enrollment, Timestamp)>, Failure> {
+    let Some(enrollment) = view.load::<Enrollment>(owner)? else { return Ok(None) };
+    let open = view.list_open::<QueuedCommand>(owner)?;
+    let owed = enrollment.wake_owed(&open, &Patience::default(), now()).filter(|at| *at <= now());
+    Ok(owed.map(|at| (enrollment, at)))
+}
+
+fn owe_silent(batch: &mut Batch<'_>, owner: &str) -> Result<(), Failure> {
+    match silent_since(batch, owner)? {
+        Some((enrollment, at)) => owe(batch, enrollment.tenant(), enrollment.id(), at),
+        None => Ok(()),
     }
 }

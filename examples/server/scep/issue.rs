@@ -1,10 +1,10 @@
 //! One PKIOperation: what is asked, who may ask it, and the certificate.
 
-use mdm_core::ca::{self, Authority, CertificateRecord, Holder, IssuanceRequest, Profile};
+use mdm_core::ca::{self, Authority, CertificateRecord, Holder, IssuanceRequest, Profile, Reserved};
 use mdm_core::crypto::{DigestAlgorithm, SoftwareKey};
 use mdm_core::scep::{
     Authorized, CertPoll, Challenge, FailInfo, GetCert, GetCrl, Peer, PkcsReq, Received, Recipient, Refused, RenewalAuthority,
-    RenewalReq, ReplayKey, Reply, Request,
+    RenewalReq, ReplayKey, Reply, Request, Transaction,
 };
 use mdm_core::x509::{Certificate, SerialNumber, Standing};
 
@@ -12,7 +12,7 @@ use super::challenge::{self, Settles};
 use super::hold::{self, DENIED, Decision, Hold};
 use super::judge;
 use crate::authority::{self, transaction_alias};
-use crate::failure::Failure;
+use crate::failure::{Failure, again};
 use crate::host::{Host, hex, now};
 use crate::records::keep_ca;
 use crate::revocation;
@@ -177,20 +177,41 @@ impl PkiOperation<'_> {
 
     /// Reserve, store, sign, store, answer: whatever is cut off between two of these is finished by the next request or start.
     fn issue(&self, entitled: Entitled) -> Result<Reply, Stop> {
-        let (host, provider) = (self.host, &self.host.provider);
         let Entitled { authorized, renews, settles, holder } = entitled;
         let (transaction, nonce) = (authorized.transaction(), authorized.replay_key());
         let mut profile = Profile::device_identity();
-        revocation::point_to(host, self.authority, &mut profile)?;
+        revocation::point_to(self.host, self.authority, &mut profile)?;
         let name = authorized.transaction_id().as_str().to_owned();
         let wanted = IssuanceRequest { renews, holder, ..IssuanceRequest::new(authorized.csr(), &name, &profile) };
-        let reserved = host.store.decide(|batch| {
-            if !self.first_or_same(batch, &nonce)? {
+        // The same transaction may be answered by another node right now. Then its answer is this one's.
+        let outcome = again(|| match self.reserve(&wanted, &nonce)? {
+            Ok(reserved) => self.sign(reserved, &settles, &transaction).map(Ok),
+            Err(refusal) => Ok(Err(refusal)),
+        });
+        match outcome? {
+            Ok(certificate) => {
+                let renews = renews.map(|old| format!(", which renews {old}")).unwrap_or_default();
+                eprintln!("scep: issued {} to {} of {}{renews}", certificate.serial(), certificate.subject(), self.tenant.id);
+                Ok(authorized.grant(&certificate)?)
+            }
+            Err(refusal) => {
+                eprintln!("scep: transaction {name}: {refusal}");
+                self.settle(&settles, |batch| settles.failed(batch, &self.tenant.id, &transaction, &refusal))?;
+                Ok(authorized.deny(FailInfo::BadRequest).because(&refusal))
+            }
+        }
+    }
+
+    /// Fixes serial number and bytes of the certificate, or finds those that the transaction has; or says why it gets none.
+    fn reserve(&self, wanted: &IssuanceRequest<'_>, nonce: &ReplayKey) -> Result<Result<Reserved, String>, Failure> {
+        let host = self.host;
+        host.store.decide(|batch| {
+            if !self.first_or_same(batch, nonce)? {
                 return Ok(Err("the nonce was used before".to_owned()));
             }
-            let alias = transaction_alias(Some(&self.tenant.id), &name);
+            let alias = transaction_alias(Some(&self.tenant.id), wanted.transaction);
             let answered = batch.load_alias::<CertificateRecord>(&alias)?;
-            let reserved = match self.authority.reserve(&wanted, answered.as_ref(), now(), provider) {
+            let reserved = match self.authority.reserve(wanted, answered.as_ref(), now(), &host.provider) {
                 Ok(reserved) => reserved,
                 Err(ca::Error::Refused(refusal)) => return Ok(Err(refusal.to_string())),
                 // Better no certificate than one that nobody believes.
@@ -199,33 +220,28 @@ impl PkiOperation<'_> {
             };
             keep_ca(host, batch, reserved.change())?;
             Ok(Ok(reserved))
-        })?;
-        let reserved = match reserved {
-            Ok(reserved) => reserved,
-            Err(refusal) => {
-                eprintln!("scep: transaction {name}: {refusal}");
-                self.settle(&settles, |batch| settles.failed(batch, &self.tenant.id, &transaction, &refusal))?;
-                return Ok(authorized.deny(FailInfo::BadRequest).because(&refusal));
-            }
-        };
-        let issuer = self.authority.active().map_err(Failure::from)?.certificate.public_key();
+        })
+    }
+
+    /// Signs what is reserved, and stores it before anybody gets it.
+    fn sign(&self, reserved: Reserved, settles: &Settles, transaction: &Transaction) -> Result<Certificate, Failure> {
+        let host = self.host;
+        let issuer = self.authority.active()?.certificate.public_key();
         let key = host.store.read(|view| host.keys.of(view, issuer))?;
-        let issued = reserved.sign_with(&*key).map_err(Failure::from)?;
+        let issued = reserved.sign_with(&*key)?;
         let certificate = issued.record.certificate().ok_or_else(|| Failure::internal("the certificate was not signed"))?;
-        self.settle(&settles, |batch| {
+        self.settle(settles, |batch| {
             authority::keep_issued(host, batch, &issued)?;
-            settles.issued(batch, &self.tenant.id, &transaction, certificate)
+            settles.issued(batch, &self.tenant.id, transaction, certificate)
         })?;
-        let renews = renews.map(|old| format!(", which renews {old}")).unwrap_or_default();
-        eprintln!("scep: issued {} to {} of {}{renews}", certificate.serial(), certificate.subject(), self.tenant.id);
-        Ok(authorized.grant(certificate)?)
+        Ok(certificate.clone())
     }
 
     /// Stores how a request ends, and tells the service that was asked about it.
     pub(super) fn settle(
         &self,
         settles: &Settles,
-        ending: impl FnOnce(&mut Batch<'_>) -> Result<(), Failure>,
+        ending: impl FnMut(&mut Batch<'_>) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         self.host.store.decide(ending)?;
         match settles {

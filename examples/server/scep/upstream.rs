@@ -193,7 +193,7 @@ impl PkiOperation<'_> {
                         batch.load::<Pending>(&pending_key(&self.tenant.id, transaction))?.map(|stored| stored.revision);
                     let revision = stored.map_or(Revision::FIRST, Revision::next);
                     let (tenant, settles) = (self.tenant.id.clone(), settles.clone());
-                    batch.put(&Pending { tenant, relay: *relay, settles, revision }, stored)?;
+                    batch.put(&Pending { tenant, relay: (*relay).clone(), settles, revision }, stored)?;
                     Ok::<_, Failure>(())
                 })?;
                 Ok(reply)
@@ -207,7 +207,7 @@ impl PkiOperation<'_> {
             return Ok(());
         }
         let holder = Holder { tenant: Some(self.tenant.id.clone()), ..Holder::default() };
-        let authority = format!("upstream-{}", self.tenant.id).as_str().into();
+        let authority = self.tenant.origin().authority;
         let recorded = Recorded { authority, own: None, certificate: certificate.clone(), holder };
         authority::keep_issued(self.host, batch, &CertificateRecord::record(recorded, now()))
     }

@@ -1,29 +1,37 @@
-//! The host's database: one SQLite file, records as JSON with their revision, events in order.
+//! The host's database: records as JSON with their revision, events in order.
 //!
 //! Everything that belongs to one decision is stored or nothing of it, and a record is only replaced when the stored revision is
-//! the one that was read. That is all a host has to do to be safe against crashes and against itself.
-//!
-//! A decision is answered when it is on the disk, and bringing it there takes milliseconds. So decisions that come at the same time
-//! share one transaction, each inside a savepoint of its own: hundreds of devices cost a few synchronisations in a second.
+//! the one that was read. That is all a host has to do to be safe against crashes, against itself, and against its other nodes.
 //!
 //! ```text
-//! decide ──► savepoint, run, release ──► somebody waits for the writer?  ── yes ──► wait for the commit
-//!                                                                        └─ no ───► commit, and wake all who wait
+//!  Store::decide ─► Batch, View: what is asked, in SQL, once ─► Transaction ─┬─► sqlite.rs     one file, decisions one after another
+//!                                                                            └─► postgres.rs   many nodes, decisions side by side
 //! ```
+//!
+//! | two decisions about the same at once | in SQLite | in PostgreSQL |
+//! |---|---|---|
+//! | both inside [`Store::decide`] | the second waits, and reads what the first has stored | the slower is overtaken, and runs again |
+//! | one was made on what an earlier transaction has read | [`Error::Conflict`]: its caller decides anew | the same |
+//!
+//! So a decision may run several times, and must leave nothing behind but what it tells its [`Batch`].
 
+mod postgres;
+mod sqlite;
 mod view;
 
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mdm_core::id::Revision;
-use rusqlite::{Connection, ErrorCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use view::{Batch, View};
+use self::postgres::Postgres;
+use self::sqlite::Sqlite;
+
+pub use self::postgres::Address;
+pub use self::view::{Batch, View};
 
 /// A record of the core, as this host keeps it.
 pub trait Stored: Serialize + DeserializeOwned {
@@ -55,15 +63,27 @@ pub trait Stored: Serialize + DeserializeOwned {
 /// Why the database did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Another request changed the record in between; the caller decides again on what is stored now.
+    /// The record is another than the one that the change was decided on; the caller decides again on what is stored now.
     #[error("the record {0} was changed by another request")]
     Conflict(String),
-    /// The database itself.
-    #[error("database: {0}")]
-    Database(#[from] rusqlite::Error),
+    /// Others were faster each time.
+    #[error("database: other requests were faster {0} times")]
+    Overtaken(u32),
     /// The decision was made and could not be brought to the disk: it did not happen.
     #[error("database: nothing was stored: {0}")]
     NotStored(Arc<str>),
+    /// The connection was lost over the commit.
+    #[error("database: nobody knows whether this was stored: {0}")]
+    Unknown(String),
+    /// It is away, full, or must not be written.
+    #[error("database: {0}")]
+    Unavailable(String),
+    /// A text that has no place in it, such as a key of kilobytes: whoever sent it is told.
+    #[error("this cannot be stored: {0}")]
+    Unfit(String),
+    /// Anything else, which does not pass by itself.
+    #[error("database: {0}")]
+    Database(String),
     /// A stored record that this version cannot read.
     #[error("stored record {key}: {source}")]
     Encoding {
@@ -75,207 +95,210 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether it may pass: another request was faster, the disk is full, somebody else holds the file. Nothing was stored.
-    pub fn may_pass(&self) -> bool {
-        match self {
-            Error::Conflict(_) | Error::NotStored(_) => true,
-            Error::Database(error) => matches!(
-                error.sqlite_error_code(),
-                Some(
-                    ErrorCode::DiskFull
-                        | ErrorCode::ReadOnly
-                        | ErrorCode::DatabaseBusy
-                        | ErrorCode::DatabaseLocked
-                        | ErrorCode::SystemIoFailure
-                        | ErrorCode::CannotOpen
-                        | ErrorCode::OutOfMemory
-                )
-            ),
-            Error::Encoding { .. } => false,
+    /// Whether the same request may come again and get through: another one was faster, the disk is full, the database is away.
+    pub const fn may_pass(&self) -> bool {
+        !matches!(self, Error::Unfit(_) | Error::Database(_) | Error::Encoding { .. })
+    }
+}
+
+/// An error and what is behind it: what PostgreSQL has said, or a TLS alert, is in the last of them.
+pub fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text = format!("{text}: {cause}");
+        next = cause.source();
+    }
+    text
+}
+
+/// Where a host keeps everything.
+pub enum Place {
+    /// A file of SQLite, and the mebibytes that it may take; 0 for no bound but the disk's.
+    File(PathBuf, u32),
+    /// A database of PostgreSQL.
+    Postgres(Box<Address>),
+}
+
+/// What stands in a statement for `?1`, `?2`, ...
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Value<'a> {
+    Text(Option<&'a str>),
+    Number(Option<i64>),
+    Octets(Option<&'a [u8]>),
+}
+
+impl<'a> From<&'a str> for Value<'a> {
+    fn from(text: &'a str) -> Self {
+        Value::Text(Some(text))
+    }
+}
+
+impl From<i64> for Value<'_> {
+    fn from(number: i64) -> Self {
+        Value::Number(Some(number))
+    }
+}
+
+impl<'a> From<&'a [u8]> for Value<'a> {
+    fn from(octets: &'a [u8]) -> Self {
+        Value::Octets(Some(octets))
+    }
+}
+
+/// One value of a row.
+#[derive(Debug)]
+pub(super) enum Cell {
+    Text(String),
+    Number(i64),
+    Octets(Vec<u8>),
+}
+
+/// A row that was found.
+#[derive(Debug)]
+pub(super) struct Row(Vec<Option<Cell>>);
+
+impl Row {
+    fn cell(&mut self, column: usize) -> Option<Cell> {
+        self.0.get_mut(column).and_then(Option::take)
+    }
+
+    fn text(&mut self, column: usize) -> Result<String, Error> {
+        match self.cell(column) {
+            Some(Cell::Text(text)) => Ok(text),
+            other => Err(Error::Database(format!("column {column} is no text: {other:?}"))),
+        }
+    }
+
+    fn number(&mut self, column: usize) -> Result<i64, Error> {
+        match self.cell(column) {
+            Some(Cell::Number(number)) => Ok(number),
+            other => Err(Error::Database(format!("column {column} is no number: {other:?}"))),
+        }
+    }
+
+    fn octets(&mut self, column: usize) -> Result<Vec<u8>, Error> {
+        match self.cell(column) {
+            Some(Cell::Octets(octets)) => Ok(octets),
+            other => Err(Error::Database(format!("column {column} has no octets: {other:?}"))),
         }
     }
 }
 
-/// One open database file.
+/// What runs in one transaction of a database. Statements are written for both: `?1` and so on, and no word that only one knows.
+pub(super) trait Transaction {
+    fn rows(&self, sql: &'static str, values: &[Value<'_>]) -> Result<Vec<Row>, Error>;
+
+    /// Says how many rows it has written.
+    fn execute(&self, sql: &'static str, values: &[Value<'_>]) -> Result<u64, Error>;
+
+    /// A number above every number that was given before.
+    fn next_number(&self) -> Result<i64, Error>;
+}
+
+/// All that this server asks of a database.
+trait Database: Send + Sync {
+    /// Runs a decision in a transaction, once more for each time that it was overtaken. It says whether what it did is to be kept.
+    fn decide(&self, decision: &mut dyn FnMut(&dyn Transaction) -> bool) -> Result<(), Error>;
+
+    /// Shows what is stored at one moment.
+    fn read(&self, look: &mut dyn FnMut(&dyn Transaction)) -> Result<(), Error>;
+
+    /// Keeps other nodes from what has this name, until what this gives is dropped or the node dies; `None` when another node does.
+    fn hold(&self, name: &str) -> Result<Option<Box<dyn Hold>>, Error>;
+}
+
+/// What keeps other nodes away.
+trait Hold: Send {
+    /// Whether it still does.
+    fn holds(&self) -> bool;
+}
+
+/// The open database.
 pub struct Store {
-    path: PathBuf,
-    writer: Mutex<Writer>,
-    committed: Condvar,
-    /// Who wants to decide and does not hold the writer yet.
-    waiting: AtomicUsize,
-    readers: Mutex<Vec<Connection>>,
+    database: Box<dyn Database>,
+    leased: Names,
 }
 
-/// The one connection that writes, and the decisions that wait for its next commit.
-struct Writer {
-    connection: Connection,
-    group: Arc<Group>,
-    members: usize,
+type Names = Arc<Mutex<HashSet<String>>>;
+
+fn lock(names: &Names) -> MutexGuard<'_, HashSet<String>> {
+    names.lock().unwrap_or_else(PoisonError::into_inner)
 }
-
-/// Decisions that are committed together.
-#[derive(Default)]
-struct Group {
-    outcome: OnceLock<Result<(), Arc<str>>>,
-}
-
-/// Decisions that share one commit at most.
-const MAX_GROUP: usize = 256;
-/// Connections for reading that are kept open.
-const MAX_READERS: usize = 8;
-
-/// The version of the tables below, in `PRAGMA user_version`.
-const VERSION: i64 = 2;
-
-const TABLES: &str = "
-CREATE TABLE record (
-    kind TEXT NOT NULL, key TEXT NOT NULL, owner TEXT NOT NULL, alias TEXT, place BLOB,
-    revision INTEGER NOT NULL, body TEXT NOT NULL,
-    PRIMARY KEY (kind, key));
-CREATE INDEX record_owner ON record (kind, owner);
-CREATE INDEX record_alias ON record (kind, alias) WHERE alias IS NOT NULL;
-CREATE INDEX record_place ON record (kind, owner, place) WHERE place IS NOT NULL;
-CREATE TABLE link (kind TEXT NOT NULL, value TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (kind, value));
-CREATE TABLE event (
-    number INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, key TEXT NOT NULL, body TEXT NOT NULL);
-CREATE TABLE secret (name TEXT PRIMARY KEY, value BLOB NOT NULL);
-CREATE TABLE seen (key TEXT PRIMARY KEY, digest TEXT NOT NULL, at INTEGER NOT NULL);
-CREATE INDEX seen_at ON seen (at);
-PRAGMA user_version = 2;
-";
 
 impl Store {
-    /// Opens the file, making it when it is not there. `max_mib` bounds its size; 0 for no bound but the disk's.
-    pub fn open(path: &Path, max_mib: u32) -> Result<Store, Error> {
-        let connection = connect(path)?;
-        let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-        let tables: i64 = connection.query_row("SELECT COUNT(*) FROM sqlite_master", [], |row| row.get(0))?;
-        match (version, tables) {
-            (VERSION, _) => {}
-            (0, 0) => connection.execute_batch(&format!("BEGIN IMMEDIATE; {TABLES} COMMIT;"))?,
-            _ => {
-                return Err(Error::NotStored(
-                    "the file was made by another version of this server; start with a new folder".into(),
-                ));
-            }
+    /// Opens the database, making its tables when there are none.
+    pub fn open(place: &Place) -> Result<Store, Error> {
+        match place {
+            Place::File(path, max_mib) => Store::open_file(path, *max_mib),
+            Place::Postgres(address) => Ok(Store::over(Postgres::open(address)?)),
         }
-        if max_mib > 0 {
-            let page: u32 = connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
-            let pages = u64::from(max_mib) * (1 << 20) / u64::from(page.max(1));
-            connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))?;
-        }
-        let writer = Writer { connection, group: Arc::default(), members: 0 };
-        Ok(Store {
-            path: path.to_owned(),
-            writer: Mutex::new(writer),
-            committed: Condvar::new(),
-            waiting: AtomicUsize::new(0),
-            readers: Mutex::default(),
-        })
     }
 
-    /// Runs one decision. When it fails, nothing of it is stored; when it returns, all of it is on the disk.
-    pub fn decide<T, E: From<Error>>(&self, decision: impl FnOnce(&mut Batch<'_>) -> Result<T, E>) -> Result<T, E> {
-        self.waiting.fetch_add(1, Ordering::SeqCst);
-        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        self.waiting.fetch_sub(1, Ordering::SeqCst);
-        let group = writer.join(&self.committed).map_err(E::from)?;
-        // A decision that panics must not take the others of its group with it.
-        let outcome = catch_unwind(AssertUnwindSafe(|| writer.run(decision)));
-        if self.waiting.load(Ordering::SeqCst) == 0 || writer.members >= MAX_GROUP {
-            writer.commit(&self.committed);
-        }
-        let (decided, lines) = match outcome {
-            Ok(outcome) => outcome?,
-            Err(panic) => {
-                drop(writer);
-                resume_unwind(panic);
-            }
-        };
-        self.wait(writer, &group).map_err(E::from)?;
+    /// Opens a file of SQLite.
+    pub fn open_file(path: &Path, max_mib: u32) -> Result<Store, Error> {
+        Ok(Store::over(Sqlite::open(path, max_mib)?))
+    }
+
+    fn over(database: impl Database + 'static) -> Store {
+        Store { database: Box::new(database), leased: Names::default() }
+    }
+
+    /// Runs one decision. When it fails, nothing of it is stored; when it returns, all of it is on the disk. When another request was
+    /// faster it is run again, on what is stored then.
+    pub fn decide<T, E: From<Error>>(&self, mut decision: impl FnMut(&mut Batch<'_>) -> Result<T, E>) -> Result<T, E> {
+        let mut outcome = None;
+        self.database.decide(&mut |transaction| {
+            let mut batch = Batch::new(transaction);
+            let decided = decision(&mut batch);
+            let keep = decided.is_ok();
+            outcome = Some(decided.map(|decided| (decided, batch.into_lines())));
+            keep
+        })?;
+        let (decided, lines) = outcome.unwrap_or_else(|| Err(Error::NotStored("the decision was not run".into()).into()))?;
         lines.iter().for_each(|line| eprintln!("{line}"));
         Ok(decided)
     }
 
-    fn wait(&self, mut writer: MutexGuard<'_, Writer>, group: &Group) -> Result<(), Error> {
-        loop {
-            match group.outcome.get() {
-                Some(Ok(())) => return Ok(()),
-                Some(Err(reason)) => return Err(Error::NotStored(reason.clone())),
-                None => writer = self.committed.wait(writer).unwrap_or_else(PoisonError::into_inner),
-            }
-        }
-    }
-
     /// Looks at what is stored, beside those who decide.
     pub fn read<T, E: From<Error>>(&self, look: impl FnOnce(&View<'_>) -> Result<T, E>) -> Result<T, E> {
-        let kept = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let connection = match kept {
-            Some(connection) => connection,
-            None => connect(&self.path).map_err(E::from)?,
-        };
-        let transaction = connection.unchecked_transaction().map_err(Error::from)?;
-        let outcome = look(&View::new(&transaction));
-        transaction.finish().map_err(Error::from)?;
-        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
-        if readers.len() < MAX_READERS {
-            readers.push(connection);
+        let (mut look, mut outcome) = (Some(look), None);
+        self.database.read(&mut |transaction| outcome = look.take().map(|look| look(&View::new(transaction))))?;
+        outcome.unwrap_or_else(|| Err(Error::Database("nobody has looked".into()).into()))
+    }
+
+    /// Work that one node does at a time, and one thread of it: `None` when it is being done elsewhere. It saves doing it twice; that it does
+    /// no harm when it is done twice is for the revisions to see to.
+    pub fn lease(&self, name: &str) -> Result<Option<Lease>, Error> {
+        if !lock(&self.leased).insert(name.to_owned()) {
+            return Ok(None);
         }
-        outcome
+        let local = Local { name: name.to_owned(), names: self.leased.clone() };
+        Ok(self.database.hold(name)?.map(|hold| Lease { hold, _local: local }))
     }
 }
 
-fn connect(path: &Path) -> Result<Connection, Error> {
-    let connection = Connection::open(path)?;
-    connection.set_prepared_statement_cache_capacity(64);
-    // A transaction that was answered must be on the disk: full synchronisation, also in write-ahead mode.
-    connection.execute_batch("PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")?;
-    Ok(connection)
+/// Work that no other node does meanwhile. A node that is killed has none.
+pub struct Lease {
+    hold: Box<dyn Hold>,
+    _local: Local,
 }
 
-impl Writer {
-    /// The group that is open; begins one when there is none, or when the last was rolled back by the database itself.
-    fn join(&mut self, committed: &Condvar) -> Result<Arc<Group>, Error> {
-        if self.connection.is_autocommit() {
-            if self.members > 0 {
-                self.end(Err("the transaction was rolled back".into()), committed);
-            }
-            self.connection.execute_batch("BEGIN IMMEDIATE")?;
-        }
-        Ok(self.group.clone())
+impl Lease {
+    /// Whether that is still so: the database may have been restarted.
+    pub fn holds(&self) -> bool {
+        self.hold.holds()
     }
+}
 
-    /// Runs a decision inside a savepoint; gives its outcome and what it has to say in the log.
-    fn run<T, E: From<Error>>(&mut self, decision: impl FnOnce(&mut Batch<'_>) -> Result<T, E>) -> Result<(T, Vec<String>), E> {
-        self.members += 1;
-        let savepoint = self.connection.savepoint().map_err(Error::from)?;
-        // Dropped without being committed, a savepoint is rolled back.
-        let mut batch = Batch::new(&savepoint);
-        let outcome = decision(&mut batch)?;
-        let lines = batch.into_lines();
-        savepoint.commit().map_err(Error::from)?;
-        Ok((outcome, lines))
-    }
+/// The same among the threads of this node.
+struct Local {
+    name: String,
+    names: Names,
+}
 
-    fn commit(&mut self, committed: &Condvar) {
-        let outcome = self.connection.execute_batch("COMMIT").map_err(|error| Arc::from(error.to_string()));
-        if outcome.is_err() && !self.connection.is_autocommit() {
-            // What cannot be rolled back either is given up when the file is closed.
-            if let Err(error) = self.connection.execute_batch("ROLLBACK") {
-                eprintln!("database: {error}");
-            }
-        }
-        self.end(outcome, committed);
-    }
-
-    fn end(&mut self, outcome: Result<(), Arc<str>>, committed: &Condvar) {
-        if let Err(reason) = &outcome {
-            eprintln!("database: {} decisions were not stored: {reason}", self.members);
-        }
-        let group = std::mem::take(&mut self.group);
-        // Nobody else ends a group, so that it has no outcome yet.
-        let _first = group.outcome.set(outcome);
-        self.members = 0;
-        committed.notify_all();
+impl Drop for Local {
+    fn drop(&mut self) {
+        lock(&self.names).remove(&self.name);
     }
 }
