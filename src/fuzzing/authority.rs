@@ -111,11 +111,6 @@ impl Cast {
     }
 }
 
-thread_local! {
-    /// Making keys takes longer than a life.
-    static CAST: Rc<Cast> = Rc::new(Cast::new());
-}
-
 /// Signs in no time, what is no signature: nobody verifies it here, and the scenario is about what is decided.
 #[derive(Debug)]
 struct Stamp(PublicKey);
@@ -171,7 +166,7 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let cast = CAST.with(Rc::clone);
+        let cast = Rc::new(Cast::new());
         let parts = CrlParts { count: 2, uri: "http://ca.example/{key}/{part}".into() };
         let settings = Settings { crl_parts: Some(parts), ..Settings::default() };
         let creation = Creation::new("builtin", "Example", cast.keys[0].1.clone()).settings(settings);

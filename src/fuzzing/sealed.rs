@@ -36,12 +36,7 @@ const REQUESTS: [MessageType; 5] =
 /// was signed, and nothing else.
 pub(super) fn sealed(data: &[u8]) {
     let Some((what, rest)) = data.split_first() else { return };
-    DESK.with(|desk| desk.take(what % PLACES, rest));
-}
-
-thread_local! {
-    /// Making its key and its certificates takes longer than most of what is done with them.
-    static DESK: Desk = Desk::new();
+    Desk::new().take(what % PLACES, rest);
 }
 
 const PLACES: u8 = 13;

@@ -119,15 +119,12 @@ fn authority(reader: u8, url: Endpoint, response: &Response<&[u8]>) {
     }
 }
 
-thread_local! {
-    /// An authority, and a request to it: making their keys takes longer than reading an answer.
-    static ASKED: (Trust, Csr) = asked();
-}
-
 fn expected(read: impl FnOnce(crate::external::Expected<'_>) -> Result<Answer, Error>) -> Result<Answer, Error> {
-    ASKED.with(|(trust, csr)| read(trust.expecting(csr, NOW, &provider())))
+    let (trust, csr) = asked();
+    read(trust.expecting(&csr, NOW, &provider()))
 }
 
+/// An authority, and a request to it.
 fn asked() -> (Trust, Csr) {
     let provider = provider();
     let key = provider.load(&provider.generate(KeyKind::P256).expect("a key")).expect("a key");
