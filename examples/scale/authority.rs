@@ -4,8 +4,6 @@ use std::time::Instant;
 
 use mdm_core::ca::{Authority, CertificateRecord, Creation, CrlParts, CrlScope, Service, Settings};
 use mdm_core::crypto::{DigestAlgorithm, KeyKind, Provider, SigningKey as _, SoftwareKey};
-use mdm_core::id::Revision;
-use mdm_core::record::Record;
 use mdm_core::time::Timestamp;
 use mdm_core::x509::ocsp::{CertId, Issuer, LIMITS, Nonce, Request, RequestTemplate};
 use mdm_core::x509::{RevocationReason, RevokedEntry, SerialNumber};
@@ -13,10 +11,8 @@ use mdm_core::x509::{RevocationReason, RevokedEntry, SerialNumber};
 use crate::Result;
 use crate::desk::{Desk, Host, Tally};
 use crate::device::{BEGINNING, Place};
-use crate::store::Stored;
+use crate::kept::AUTHORITY;
 
-/// The one authority.
-pub const AUTHORITY: &str = "builtin";
 /// In how many parts its lists come.
 pub const PARTS: u32 = 64;
 /// Certificates that are asked about over OCSP.
@@ -26,18 +22,6 @@ const ASKED: usize = 2_000;
 pub struct Keys {
     pub authority: SoftwareKey,
     pub ocsp: SoftwareKey,
-}
-
-impl Stored for Authority {
-    const KIND: &'static str = "authority";
-
-    fn key(&self) -> String {
-        self.id().to_string()
-    }
-
-    fn revision(&self) -> Revision {
-        Record::revision(self)
-    }
 }
 
 /// Makes the authority, with lists in parts and deltas.

@@ -5,16 +5,17 @@ use mdm_core::checkin::{Authenticate, CheckIn, TokenUpdate};
 use mdm_core::command::{Command, DeviceInformation, DeviceInformationQueries, Report, ReportEnvelope, Status};
 use mdm_core::crypto::{DigestAlgorithm, KeyKind, Legacy, Provider, SigningKey as _};
 use mdm_core::enrollment::{Contact, Effect, Enrollment, Fingerprint, Identity, Outcome, QueuedCommand, Reply, Schedule};
-use mdm_core::id::{CommandUuid, EnrollmentId, Revision, TenantId};
+use mdm_core::id::{CommandUuid, EnrollmentId, TenantId};
 use mdm_core::push::{Topic, Waking};
-use mdm_core::record::{Change, Record};
+use mdm_core::record::Change;
 use mdm_core::time::Timestamp;
 use mdm_core::x509::{Certificate, CsrTemplate, Name, ProvenCsr, RevocationReason, SerialNumber};
 
 use crate::Result;
-use crate::authority::{AUTHORITY, Keys};
+use crate::authority::Keys;
 use crate::desk::{Desk, Host, Tally};
-use crate::store::Stored;
+use crate::kept::{command_key, enrollment_key, transaction_alias};
+use crate::store::Stored as _;
 
 /// The moment at which the first device comes; twelve come in a second, a million in a day.
 pub const BEGINNING: Timestamp = Timestamp::from_unix(1_800_000_000);
@@ -53,7 +54,7 @@ impl Place {
     }
 
     fn key_of(&self, id: &EnrollmentId) -> String {
-        format!("{} {id}", self.tenant)
+        enrollment_key(&self.tenant, id)
     }
 }
 
@@ -109,10 +110,6 @@ pub fn renew(host: &mut impl Host, tally: &mut Tally, place: &Place, number: u32
     Ok(certificate)
 }
 
-fn alias(place: &Place, transaction: &str) -> String {
-    format!("{} {transaction}", place.tenant)
-}
-
 /// Reserve, store, sign, store.
 fn issue(
     host: &mut impl Host,
@@ -126,7 +123,7 @@ fn issue(
     let wanted = IssuanceRequest { renews, holder, ..IssuanceRequest::new(&place.csr, transaction, &place.profile) };
     tally.message(if renews.is_some() { "RenewalReq" } else { "PKCSReq" }, |book| {
         let reserved = book.decide(host, |desk| {
-            let answered = desk.load_alias::<CertificateRecord>(&alias(place, transaction))?;
+            let answered = desk.load_alias::<CertificateRecord>(&transaction_alias(Some(&place.tenant), transaction))?;
             let reserved = place.authority.reserve(&wanted, answered.as_ref(), now, &place.provider)?;
             desk.keep(reserved.change())?;
             Ok(reserved)
@@ -232,7 +229,7 @@ fn report(
             let key = place.key_of(&id);
             let enrollment = desk.load::<Enrollment>(&key)?.ok_or("the device is not enrolled")?;
             let current = match report.command_uuid() {
-                Some(uuid) => desk.load::<QueuedCommand>(&format!("{key} {uuid}"))?,
+                Some(uuid) => desk.load::<QueuedCommand>(&command_key(&place.tenant, &id, &uuid))?,
                 None => None,
             };
             let open = desk.open::<QueuedCommand>(&key)?;
@@ -299,93 +296,4 @@ fn owe(desk: &mut impl Desk, place: &Place, id: &EnrollmentId, at: Timestamp, no
         }
     };
     owed.iter().try_for_each(|owed| desk.keep(owed))
-}
-
-impl Stored for Enrollment {
-    const KIND: &'static str = "enrollment";
-
-    fn key(&self) -> String {
-        format!("{} {}", self.tenant(), self.id())
-    }
-
-    fn revision(&self) -> Revision {
-        Record::revision(self)
-    }
-
-    fn owner(&self) -> String {
-        format!("{} {}", self.tenant(), self.id().device())
-    }
-
-    fn alias(&self) -> Option<String> {
-        self.binding().map(|binding| format!("{} {}", self.tenant(), binding.topic()))
-    }
-}
-
-impl Stored for QueuedCommand {
-    const KIND: &'static str = "command";
-
-    fn key(&self) -> String {
-        format!("{} {} {}", self.tenant(), self.enrollment(), self.uuid())
-    }
-
-    fn revision(&self) -> Revision {
-        Record::revision(self)
-    }
-
-    fn owner(&self) -> String {
-        format!("{} {}", self.tenant(), self.enrollment())
-    }
-
-    fn place(&self) -> Option<Vec<u8>> {
-        self.state().is_open().then(|| self.rank().to_bytes().to_vec())
-    }
-}
-
-impl Stored for Waking {
-    const KIND: &'static str = "waking";
-
-    fn key(&self) -> String {
-        format!("{} {}", self.tenant(), self.enrollment())
-    }
-
-    fn revision(&self) -> Revision {
-        Record::revision(self)
-    }
-
-    fn owner(&self) -> String {
-        "all".into()
-    }
-
-    fn alias(&self) -> Option<String> {
-        Some(self.tenant().to_string())
-    }
-
-    fn place(&self) -> Option<Vec<u8>> {
-        self.due().map(|due| due.unix().max(0).to_be_bytes().to_vec())
-    }
-}
-
-impl Stored for CertificateRecord {
-    const KIND: &'static str = "certificate";
-
-    fn key(&self) -> String {
-        self.serial().to_string()
-    }
-
-    fn revision(&self) -> Revision {
-        Record::revision(self)
-    }
-
-    fn owner(&self) -> String {
-        AUTHORITY.to_owned()
-    }
-
-    fn alias(&self) -> Option<String> {
-        let tenant = self.holder().tenant.as_ref().map(TenantId::as_str).unwrap_or_default();
-        self.request().map(|request| format!("{tenant} {}", request.transaction))
-    }
-
-    fn place(&self) -> Option<Vec<u8>> {
-        self.outstanding().iter().any(|effect| matches!(effect, CaEffect::Sign { .. })).then(Vec::new)
-    }
 }

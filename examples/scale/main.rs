@@ -22,6 +22,9 @@ mod authority;
 mod database;
 mod desk;
 mod device;
+#[allow(dead_code, reason = "the server uses the rest")]
+#[path = "../server/kept.rs"]
+mod kept;
 mod memory;
 #[path = "../shared/os.rs"]
 mod os;

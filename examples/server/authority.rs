@@ -2,70 +2,20 @@
 //!
 //! One authority serves all tenants. Every certificate says in its record whose it is, and is worth nothing at another tenant's door.
 
-use mdm_core::ca::{Authority, CertificateRecord, Creation, Effect, Service};
+use mdm_core::ca::{Authority, CertificateRecord, Creation, Service};
 use mdm_core::crypto::{KeyKind, SigningKey as _};
 use mdm_core::enrollment::Fingerprint;
-use mdm_core::id::{Revision, TenantId};
-use mdm_core::record::{Change, Record};
+use mdm_core::id::TenantId;
+use mdm_core::record::Change;
 use mdm_core::time::Timestamp;
 use mdm_core::x509::{Certificate, Standing};
 
 use crate::failure::{Failure, again};
 use crate::host::{Host, now};
+use crate::kept::{AUTHORITY, is_unsigned};
 use crate::mdm;
 use crate::records::keep_ca;
-use crate::store::{Batch, Stored, View};
-
-/// The one authority of this host.
-pub const AUTHORITY: &str = "builtin";
-
-impl Stored for Authority {
-    const KIND: &'static str = "authority";
-
-    fn key(&self) -> String {
-        self.id().to_string()
-    }
-
-    fn revision(&self) -> Revision {
-        Record::revision(self)
-    }
-}
-
-impl Stored for CertificateRecord {
-    const KIND: &'static str = "certificate";
-
-    /// The serial number; behind the name of the authority when that is another one, whose serial numbers are its own affair.
-    fn key(&self) -> String {
-        if self.authority().as_str() == AUTHORITY {
-            self.serial().to_string()
-        } else {
-            format!("{}-{}", self.authority(), self.serial())
-        }
-    }
-
-    fn revision(&self) -> Revision {
-        Record::revision(self)
-    }
-
-    fn owner(&self) -> String {
-        self.authority().to_string()
-    }
-
-    /// The transaction that it answers, under the name of the tenant: transaction identifiers are chosen by clients.
-    fn alias(&self) -> Option<String> {
-        self.request().map(|request| transaction_alias(self.holder().tenant.as_ref(), &request.transaction))
-    }
-
-    /// Those that are reserved and not signed are looked at by the next start.
-    fn place(&self) -> Option<Vec<u8>> {
-        is_unsigned(self).then(Vec::new)
-    }
-}
-
-/// Under what the certificate that answers a transaction is found.
-pub fn transaction_alias(tenant: Option<&TenantId>, transaction: &str) -> String {
-    format!("{} {transaction}", tenant.map(TenantId::as_str).unwrap_or_default())
-}
+use crate::store::{Batch, Stored as _, View};
 
 /// With how many certificates a registration authority answers SCEP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -163,10 +113,6 @@ fn finish(host: &Host, batch: &mut Batch<'_>, key: &str) -> Result<(), Failure> 
         }
     }
     Ok(())
-}
-
-fn is_unsigned(record: &CertificateRecord) -> bool {
-    record.outstanding().iter().any(|effect| matches!(effect, Effect::Sign { .. }))
 }
 
 /// Stores an issued certificate and what it is found by; tells the enrollment whose certificate it renews.

@@ -26,6 +26,7 @@ mod authority;
 mod failure;
 mod host;
 mod keys;
+mod kept;
 mod lifecycle;
 mod maintenance;
 mod mdm;

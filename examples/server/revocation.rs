@@ -8,9 +8,10 @@ use mdm_core::crypto::PublicKey;
 use mdm_core::x509::SerialNumber;
 use mdm_core::x509::ocsp::{ErrorStatus, LIMITS, Request};
 
-use crate::authority::{self, AUTHORITY};
+use crate::authority;
 use crate::failure::{Answer, Failure, again};
 use crate::host::{Host, now};
+use crate::kept::AUTHORITY;
 use crate::records::{keep_ca, stale_marks};
 use crate::store::View;
 

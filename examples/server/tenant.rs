@@ -6,8 +6,8 @@ use mdm_core::secret::Secret;
 use mdm_core::web::{Credentials, Endpoint};
 use serde::{Deserialize, Serialize};
 
-use crate::authority::AUTHORITY;
 use crate::failure::Failure;
+use crate::kept::AUTHORITY;
 use crate::store::{Stored, View};
 
 /// The customer whom the plain paths serve.

@@ -23,10 +23,11 @@ use mdm_core::x509::{Certificate, Standing};
 
 use crate::failure::{Answer, Failure};
 use crate::host::{Host, hex, now};
+use crate::kept::{command_key, enrollment_key};
 use crate::records::keep_ca;
 use crate::store::Batch;
 use crate::{authority, push, tenant};
-use records::{command_key, enrollment_key, keep_enrollment};
+use records::keep_enrollment;
 
 pub use records::announce_renewal;
 

@@ -4,9 +4,10 @@ use mdm_core::crypto::DigestAlgorithm;
 use mdm_core::id::TenantId;
 use mdm_core::profile::{Enrollment, Rights, ScepIdentity, ScepOptions};
 
-use crate::authority::{self, AUTHORITY};
+use crate::authority;
 use crate::failure::{Answer, Failure};
 use crate::host::Host;
+use crate::kept::AUTHORITY;
 use crate::push;
 use crate::scep::challenge::{self, Ingredients};
 use crate::scep::source;

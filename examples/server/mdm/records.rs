@@ -1,9 +1,8 @@
-//! Enrollments and commands in the database.
+//! Enrollments in the database: what they are found by, and their certificates.
 
 use mdm_core::ca::CertificateRecord;
-use mdm_core::enrollment::{Enrollment, Fingerprint, QueuedCommand};
-use mdm_core::id::{CommandUuid, EnrollmentId, Revision, TenantId};
-use mdm_core::record::{Change, Record};
+use mdm_core::enrollment::{Enrollment, Fingerprint};
+use mdm_core::record::Change;
 use mdm_core::x509::{Certificate, RevocationReason};
 
 use crate::authority;
@@ -11,63 +10,6 @@ use crate::failure::Failure;
 use crate::host::{Host, now};
 use crate::records::keep_ca;
 use crate::store::{Batch, Stored};
-
-/// Under what an enrollment is stored. Each tenant has its own: a device that moves from one to another is another enrollment.
-pub fn enrollment_key(tenant: &TenantId, id: &EnrollmentId) -> String {
-    format!("{tenant} {id}")
-}
-
-/// Under what a command is stored.
-pub fn command_key(tenant: &TenantId, id: &EnrollmentId, uuid: &CommandUuid) -> String {
-    format!("{} {uuid}", enrollment_key(tenant, id))
-}
-
-impl Stored for Enrollment {
-    const KIND: &'static str = "enrollment";
-
-    fn key(&self) -> String {
-        enrollment_key(self.tenant(), self.id())
-    }
-
-    fn revision(&self) -> Revision {
-        Record::revision(self)
-    }
-
-    /// The device, so that a device's channels are found together.
-    fn owner(&self) -> String {
-        enrollment_key(self.tenant(), &self.id().device())
-    }
-
-    /// The topic that it listens on, so that enrollments are counted by topic without reading one.
-    fn alias(&self) -> Option<String> {
-        self.binding().map(|binding| topic_alias(self.tenant(), binding.topic().as_str()))
-    }
-}
-
-/// The second key of all enrollments of a tenant that listen on a topic.
-pub fn topic_alias(tenant: &TenantId, topic: &str) -> String {
-    format!("{tenant} {topic}")
-}
-
-impl Stored for QueuedCommand {
-    const KIND: &'static str = "command";
-
-    fn key(&self) -> String {
-        command_key(self.tenant(), self.enrollment(), self.uuid())
-    }
-
-    fn revision(&self) -> Revision {
-        Record::revision(self)
-    }
-
-    fn owner(&self) -> String {
-        enrollment_key(self.tenant(), self.enrollment())
-    }
-
-    fn place(&self) -> Option<Vec<u8>> {
-        self.state().is_open().then(|| self.rank().to_bytes().to_vec())
-    }
-}
 
 /// Stores what happened to an enrollment, and what it is found by.
 pub fn keep_enrollment(batch: &mut Batch<'_>, change: &Change<Enrollment>) -> Result<(), Failure> {

@@ -17,7 +17,7 @@ use serde_json::json;
 use super::waking;
 use crate::failure::Failure;
 use crate::host::{Host, hex, now};
-use crate::mdm::records::topic_alias;
+use crate::kept::topic_alias;
 use crate::store::{Batch, Stored, View};
 
 impl Stored for PushCertificate {

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::{certificate, report};
 use crate::failure::Failure;
 use crate::host::{Host, now};
-use crate::mdm::records::{enrollment_key, topic_alias};
+use crate::kept::{enrollment_key, topic_alias};
 use crate::store::{Batch, Stored, View};
 
 impl Stored for SeparationPlan {

@@ -6,9 +6,8 @@
 use std::sync::Arc;
 
 use mdm_core::enrollment::{Enrollment, Patience, QueuedCommand};
-use mdm_core::id::{EnrollmentId, Revision, TenantId};
+use mdm_core::id::{EnrollmentId, TenantId};
 use mdm_core::push::{Answer, PushCertificate, Refused, Verdict, Wake, Waking};
-use mdm_core::record::Record;
 use mdm_core::time::Timestamp;
 use tokio::sync::Semaphore;
 use tokio::time::{Duration, sleep};
@@ -16,43 +15,14 @@ use tokio::time::{Duration, sleep};
 use super::certificate;
 use crate::failure::Failure;
 use crate::host::{Host, now};
-use crate::mdm::records::{enrollment_key, keep_enrollment};
-use crate::store::{Batch, Stored, View};
+use crate::kept::{WAKINGS, due_place, enrollment_key};
+use crate::mdm::records::keep_enrollment;
+use crate::store::{Batch, View};
 
-/// Every waking stands under this owner, in the order in which they are due.
-const ALL: &str = "all";
 /// Pushes that are taken at once.
 const TAKEN_AT_ONCE: u32 = 200;
 /// Pushes that are on their way at once.
 const ON_THE_WAY: usize = 1_000;
-
-impl Stored for Waking {
-    const KIND: &'static str = "waking";
-
-    fn key(&self) -> String {
-        enrollment_key(self.tenant(), self.enrollment())
-    }
-
-    fn revision(&self) -> Revision {
-        Record::revision(self)
-    }
-
-    fn owner(&self) -> String {
-        ALL.into()
-    }
-
-    fn alias(&self) -> Option<String> {
-        Some(self.tenant().to_string())
-    }
-
-    fn place(&self) -> Option<Vec<u8>> {
-        self.due().map(place)
-    }
-}
-
-fn place(due: Timestamp) -> Vec<u8> {
-    due.unix().max(0).to_be_bytes().to_vec()
-}
 
 fn load(view: &View<'_>, tenant: &TenantId, id: &EnrollmentId) -> Result<Option<Waking>, Failure> {
     Ok(view.load::<Waking>(&enrollment_key(tenant, id))?)
@@ -129,7 +99,7 @@ pub async fn run(host: Arc<Host>) {
 
 /// Takes what is due, and prepares it. What no certificate may wake now waits, or is given up. One node takes at a time, and all send.
 fn take(host: &Host) -> Result<Vec<Sent>, Failure> {
-    let is_due = |view: &View<'_>, limit| view.list_due::<Waking>(ALL, &place(now()), limit).map_err(Failure::from);
+    let is_due = |view: &View<'_>, limit| view.list_due::<Waking>(WAKINGS, &due_place(now()), limit).map_err(Failure::from);
     if host.store.read(|view| is_due(view, 1))?.is_empty() {
         return Ok(Vec::new());
     }

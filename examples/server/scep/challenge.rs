@@ -21,9 +21,9 @@ use serde::{Deserialize, Serialize};
 
 use super::issue::Stop;
 use super::judge::{self, Judge};
-use crate::authority::transaction_alias;
 use crate::failure::Failure;
 use crate::host::{Host, now};
+use crate::kept::transaction_alias;
 use crate::store::{Batch, Stored, View};
 use crate::tenant::{ChallengePolicy, Tenant};
 

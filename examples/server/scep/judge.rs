@@ -17,9 +17,9 @@ use mdm_core::time::Timestamp;
 use mdm_core::web::Endpoint;
 use serde::{Deserialize, Serialize};
 
-use crate::authority::AUTHORITY;
 use crate::failure::Failure;
 use crate::host::{Host, now};
+use crate::kept::AUTHORITY;
 use crate::mdm::commands;
 use crate::store::{Batch, Stored};
 use crate::tenant::{self, ChallengePolicy, Tenant};
