@@ -85,7 +85,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// There is no next element, it has another tag, or it is malformed.
-    pub fn expect(&mut self, tag: Tag) -> Result<Element<'a>, Error> {
+    pub fn tagged(&mut self, tag: Tag) -> Result<Element<'a>, Error> {
         let at = self.at;
         if self.rest.is_empty() {
             return Err(Error::new(ErrorKind::Missing(tag), at));
@@ -107,9 +107,9 @@ impl<'a> Reader<'a> {
     /// A reader of the content of the next element, which must have this tag.
     ///
     /// # Errors
-    /// As [`Reader::expect`].
+    /// As [`Reader::tagged`].
     pub fn nested(&mut self, tag: Tag) -> Result<Reader<'a>, Error> {
-        self.expect(tag).map(Element::reader)
+        self.tagged(tag).map(Element::reader)
     }
 
     /// A reader of the content of the next element when it has this tag.
@@ -123,7 +123,7 @@ impl<'a> Reader<'a> {
     /// A reader of the content of a SEQUENCE.
     ///
     /// # Errors
-    /// As [`Reader::expect`].
+    /// As [`Reader::tagged`].
     pub fn sequence(&mut self) -> Result<Reader<'a>, Error> {
         self.nested(Tag::SEQUENCE)
     }
@@ -131,7 +131,7 @@ impl<'a> Reader<'a> {
     /// A reader of the content of a SET.
     ///
     /// # Errors
-    /// As [`Reader::expect`].
+    /// As [`Reader::tagged`].
     pub fn set(&mut self) -> Result<Reader<'a>, Error> {
         self.nested(Tag::SET)
     }
@@ -139,17 +139,17 @@ impl<'a> Reader<'a> {
     /// An OBJECT IDENTIFIER.
     ///
     /// # Errors
-    /// As [`Reader::expect`], or its octets are incomplete.
+    /// As [`Reader::tagged`], or its octets are incomplete.
     pub fn oid(&mut self) -> Result<Oid<'a>, Error> {
-        self.expect(Tag::OID)?.oid()
+        self.tagged(Tag::OID)?.oid()
     }
 
     /// The content octets of an INTEGER: two's complement, most significant first, in the shortest form.
     ///
     /// # Errors
-    /// As [`Reader::expect`], or the integer is empty or padded (X.690 8.3.2).
+    /// As [`Reader::tagged`], or the integer is empty or padded (X.690 8.3.2).
     pub fn integer(&mut self) -> Result<&'a [u8], Error> {
-        self.expect(Tag::INTEGER)?.integer()
+        self.tagged(Tag::INTEGER)?.integer()
     }
 
     /// An INTEGER between 0 and 2^31 - 1: versions, counts, status codes.
@@ -169,9 +169,9 @@ impl<'a> Reader<'a> {
     /// A BOOLEAN.
     ///
     /// # Errors
-    /// As [`Reader::expect`], or the octet is neither 00 nor FF (X.690 11.1).
+    /// As [`Reader::tagged`], or the octet is neither 00 nor FF (X.690 11.1).
     pub fn boolean(&mut self) -> Result<bool, Error> {
-        let element = self.expect(Tag::BOOLEAN)?;
+        let element = self.tagged(Tag::BOOLEAN)?;
         match element.value {
             [0x00] => Ok(false),
             [0xFF] => Ok(true),
@@ -182,17 +182,17 @@ impl<'a> Reader<'a> {
     /// The content of an OCTET STRING.
     ///
     /// # Errors
-    /// As [`Reader::expect`].
+    /// As [`Reader::tagged`].
     pub fn octet_string(&mut self) -> Result<&'a [u8], Error> {
-        self.expect(Tag::OCTET_STRING).map(|element| element.value)
+        self.tagged(Tag::OCTET_STRING).map(|element| element.value)
     }
 
     /// The octets of a BIT STRING that has no unused bits: keys and signatures.
     ///
     /// # Errors
-    /// As [`Reader::expect`], or there are unused bits.
+    /// As [`Reader::tagged`], or there are unused bits.
     pub fn bit_string(&mut self) -> Result<&'a [u8], Error> {
-        let element = self.expect(Tag::BIT_STRING)?;
+        let element = self.tagged(Tag::BIT_STRING)?;
         match element.value.split_first() {
             Some((0, octets)) => Ok(octets),
             _ => Err(element.bad_value()),
@@ -202,20 +202,20 @@ impl<'a> Reader<'a> {
     /// A NULL.
     ///
     /// # Errors
-    /// As [`Reader::expect`], or it has content.
+    /// As [`Reader::tagged`], or it has content.
     pub fn null(&mut self) -> Result<(), Error> {
-        let element = self.expect(Tag::NULL)?;
+        let element = self.tagged(Tag::NULL)?;
         if element.value.is_empty() { Ok(()) } else { Err(element.bad_value()) }
     }
 
     /// A UTCTime or GeneralizedTime in the one form that RFC 5280 section 4.1.2.5 allows: seconds, `Z`, no fraction.
     ///
     /// # Errors
-    /// As [`Reader::expect`], or the moment is spelled otherwise or does not exist.
+    /// As [`Reader::tagged`], or the moment is spelled otherwise or does not exist.
     pub fn time(&mut self) -> Result<Timestamp, Error> {
         match self.peek() {
             Some(Tag::GENERALIZED_TIME) => self.element()?,
-            _ => self.expect(Tag::UTC_TIME)?,
+            _ => self.tagged(Tag::UTC_TIME)?,
         }
         .time()
     }

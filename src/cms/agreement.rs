@@ -55,13 +55,13 @@ impl AgreementFields {
         let Some(mut key) = originator.optional_nested(Tag::context_constructed(1))? else { return Ok(None) };
         originator.finish()?;
         let (algorithm, curve) = read_identifier(&mut key)?;
-        let bits = key.expect(Tag::BIT_STRING)?;
+        let bits = key.tagged(Tag::BIT_STRING)?;
         bits.value().split_first().filter(|(unused, _)| **unused == 0).ok_or(Asn1Error::field("publicKey", bits.at()))?;
         key.finish()?;
         let point = value_span(bits);
         let point = point.start.saturating_add(1)..point.end;
         let material = match info.optional_nested(Tag::context_constructed(1))? {
-            Some(mut explicit) => Some(value_span(explicit.expect(Tag::OCTET_STRING)?)),
+            Some(mut explicit) => Some(value_span(explicit.tagged(Tag::OCTET_STRING)?)),
             None => None,
         };
         let mut encryption = info.sequence()?;
@@ -77,7 +77,7 @@ impl AgreementFields {
         while !keys.is_empty() {
             let mut encrypted = keys.sequence()?;
             let id = read_recipient(&mut encrypted)?;
-            let wrapped = value_span(encrypted.expect(Tag::OCTET_STRING)?);
+            let wrapped = value_span(encrypted.tagged(Tag::OCTET_STRING)?);
             encrypted.finish()?;
             recipients.push(AgreementFields {
                 id,
@@ -113,7 +113,7 @@ impl AgreementFields {
 fn read_recipient(reader: &mut Reader<'_>) -> Result<IdFields, Asn1Error> {
     let Some(mut key_id) = reader.optional_nested(Tag::context_constructed(0))? else { return IdFields::read(reader) };
     // A date and more may follow; the identifier alone names the certificate.
-    Ok(IdFields::SubjectKeyIdentifier(value_span(key_id.expect(Tag::OCTET_STRING)?)))
+    Ok(IdFields::SubjectKeyIdentifier(value_span(key_id.tagged(Tag::OCTET_STRING)?)))
 }
 
 /// The sender's curve is the recipient's, which is P-256: left out, NULL, or named (RFC 5753 section 7.1.2).

@@ -311,7 +311,7 @@ impl Fields {
         enveloped.optional(Tag::context_constructed(0))?;
         let recipients = RecipientFields::read_all(&mut enveloped.set()?)?;
         let mut encrypted = enveloped.sequence()?;
-        let content_type = encrypted.expect(Tag::OID)?;
+        let content_type = encrypted.tagged(Tag::OID)?;
         content_type.oid()?;
         let mut algorithm = encrypted.sequence()?;
         let cipher = ContentCipher::from_oid(algorithm.oid()?).filter(|cipher| cipher.is_authenticated() == is_authenticated);
@@ -320,7 +320,7 @@ impl Fields {
             algorithm.finish()?;
         }
         let iv = iv.map_or(0..0, value_span);
-        let sealed = encrypted.expect(Tag::context(0))?;
+        let sealed = encrypted.tagged(Tag::context(0))?;
         encrypted.finish()?;
         let authenticated = match is_authenticated {
             true => Some(Authenticated::read(&mut enveloped, content_type)?),
@@ -338,7 +338,7 @@ impl Fields {
 /// The nonce of GCMParameters (RFC 5084 section 3.2). How long the authenticator is it tells itself, whatever stands here.
 fn gcm_nonce<'a>(algorithm: &mut Reader<'a>) -> Result<Option<Element<'a>>, Asn1Error> {
     let Some(mut parameters) = algorithm.optional_nested(Tag::SEQUENCE)? else { return Ok(None) };
-    let nonce = parameters.expect(Tag::OCTET_STRING)?;
+    let nonce = parameters.tagged(Tag::OCTET_STRING)?;
     if !parameters.is_empty() {
         parameters.small_integer()?;
     }
@@ -353,7 +353,7 @@ impl Authenticated {
         if let Some(element) = attributes {
             check_attributes(element, content_type)?;
         }
-        let authenticator = value_span(enveloped.expect(Tag::OCTET_STRING)?);
+        let authenticator = value_span(enveloped.tagged(Tag::OCTET_STRING)?);
         enveloped.optional(Tag::context_constructed(2))?;
         Ok(Authenticated { attributes: attributes.map(span), authenticator })
     }

@@ -48,8 +48,8 @@ impl IdFields {
             return Ok(IdFields::SubjectKeyIdentifier(value_span(identifier)));
         }
         let mut id = reader.sequence()?;
-        let issuer = span(id.expect(Tag::SEQUENCE)?);
-        let serial = id.expect(Tag::INTEGER)?;
+        let issuer = span(id.tagged(Tag::SEQUENCE)?);
+        let serial = id.tagged(Tag::INTEGER)?;
         serial.integer()?;
         id.finish()?;
         Ok(IdFields::IssuerAndSerial { issuer, serial: value_span(serial) })

@@ -57,7 +57,7 @@ impl PasswordFields {
         // The wrapping of RFC 3211 chains blocks.
         let cipher = ContentCipher::from_oid(kek.oid()?).filter(|cipher| !cipher.is_authenticated());
         let Some(iv) = kek.optional(Tag::OCTET_STRING)? else { return Ok(None) };
-        let wrapped = info.expect(Tag::OCTET_STRING)?;
+        let wrapped = info.tagged(Tag::OCTET_STRING)?;
         info.finish()?;
         Ok(prf.zip(cipher).map(|(prf, cipher)| PasswordFields {
             salt: value_span(salt),

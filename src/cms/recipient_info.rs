@@ -76,7 +76,7 @@ impl RecipientFields {
         info.small_integer()?;
         let id = IdFields::read(&mut info)?;
         let algorithm = KeyTransport::read(&mut info)?;
-        let wrapped = value_span(info.expect(Tag::OCTET_STRING)?);
+        let wrapped = value_span(info.tagged(Tag::OCTET_STRING)?);
         info.finish()?;
         Ok(RecipientFields::KeyTransport { id, algorithm, wrapped })
     }

@@ -151,7 +151,7 @@ impl Fields {
             read_identifier(&mut digests)?;
         }
         let mut encapsulated = signed.sequence()?;
-        let content_type = encapsulated.expect(Tag::OID)?;
+        let content_type = encapsulated.tagged(Tag::OID)?;
         content_type.oid()?;
         let content = match encapsulated.optional_nested(Tag::context_constructed(0))? {
             Some(mut explicit) => {

@@ -51,9 +51,9 @@ impl SignerFields {
         let id = IdFields::read(&mut info)?;
         let digest = DigestAlgorithm::read(&mut info)?;
         let signed_attributes = read_attributes(&mut info, 0)?;
-        let algorithm = info.expect(Tag::SEQUENCE)?;
+        let algorithm = info.tagged(Tag::SEQUENCE)?;
         algorithm.reader().oid()?;
-        let signature = value_span(info.expect(Tag::OCTET_STRING)?);
+        let signature = value_span(info.tagged(Tag::OCTET_STRING)?);
         read_attributes(&mut info, 1)?;
         info.finish()?;
         Ok(SignerFields { id, digest, signed_attributes, algorithm: span(algorithm), signature })

@@ -62,7 +62,7 @@ impl PublicKey {
     /// # Errors
     /// As [`PublicKey::from_der`].
     pub fn read(reader: &mut Reader<'_>) -> Result<Self, Asn1Error> {
-        let element = reader.expect(Tag::SEQUENCE)?;
+        let element = reader.tagged(Tag::SEQUENCE)?;
         let mut inner = element.reader();
         let (algorithm, parameters) = read_identifier(&mut inner)?;
         let bits = inner.bit_string()?;

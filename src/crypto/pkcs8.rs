@@ -20,7 +20,7 @@ pub(crate) fn to_pkcs8(der: &Secret) -> Result<Secret, Error> {
             _ => {
                 key.octet_string()?;
                 let mut parameters = key.nested(Tag::context_constructed(0))?;
-                Ok(Some((false, parameters.expect(Tag::OID)?.raw().to_vec())))
+                Ok(Some((false, parameters.tagged(Tag::OID)?.raw().to_vec())))
             }
         }
     };

@@ -91,7 +91,7 @@ impl EncryptedPrivateKey {
 fn split<'a>(reader: &mut Reader<'a>) -> Result<(Reader<'a>, &'a [u8]), asn1::Error> {
     let mut fields = reader.sequence()?;
     let algorithm = fields.clone();
-    fields.expect(Tag::SEQUENCE)?;
+    fields.tagged(Tag::SEQUENCE)?;
     let sealed = fields.octet_string()?;
     fields.finish()?;
     Ok((algorithm, sealed))
@@ -112,7 +112,7 @@ pub(super) fn is_private_key(plain: &Secret) -> bool {
         let mut info = outer.sequence()?;
         outer.finish()?;
         info.small_integer()?;
-        info.expect(Tag::SEQUENCE)?;
+        info.tagged(Tag::SEQUENCE)?;
         info.octet_string()?;
         Ok(())
     };

@@ -314,7 +314,7 @@ impl Fields {
         let version_at = tbs.at();
         let version = read_version(tbs)?;
         let serial = SerialNumber::read(tbs)?;
-        let algorithm = tbs.expect(Tag::SEQUENCE)?;
+        let algorithm = tbs.tagged(Tag::SEQUENCE)?;
         let issuer = Name::read(tbs)?;
         let validity = Validity::read(tbs)?;
         let subject = Name::read(tbs)?;

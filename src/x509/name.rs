@@ -53,7 +53,7 @@ impl Name {
     /// # Errors
     /// The structure is malformed.
     pub fn read(reader: &mut Reader<'_>) -> Result<Self, Asn1Error> {
-        let element = reader.expect(Tag::SEQUENCE)?;
+        let element = reader.tagged(Tag::SEQUENCE)?;
         let mut levels = element.reader();
         while !levels.is_empty() {
             let mut level = levels.set()?;

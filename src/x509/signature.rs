@@ -68,9 +68,9 @@ impl<'a> Frame<'a> {
 
     /// Reads the content of the SEQUENCE.
     pub(super) fn read_content(mut inner: Reader<'a>) -> Result<Self, Asn1Error> {
-        let part = inner.expect(Tag::SEQUENCE)?;
+        let part = inner.tagged(Tag::SEQUENCE)?;
         let mut ahead = inner.clone();
-        let algorithm = inner.expect(Tag::SEQUENCE)?;
+        let algorithm = inner.tagged(Tag::SEQUENCE)?;
         let known = SignatureAlgorithm::read(&mut ahead)?;
         let signature = inner.bit_string()?;
         let end = inner.at();

@@ -58,7 +58,7 @@ struct Walk<'r, 'a> {
 
 impl Walk<'_, '_> {
     fn object(&mut self) -> Result<(), Error> {
-        self.expect(OBJECT)?;
+        self.marker(OBJECT)?;
         let fields = self.class()?;
         self.remember(Handle::Other)?;
         for field in fields {
@@ -72,7 +72,7 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
-    fn expect(&mut self, wanted: u8) -> Result<(), Error> {
+    fn marker(&mut self, wanted: u8) -> Result<(), Error> {
         let at = self.reader.at();
         if self.reader.u8()? == wanted { Ok(()) } else { Err(unknown(at)) }
     }
@@ -138,7 +138,7 @@ impl Walk<'_, '_> {
                 return Err(Error::new(ErrorKind::TooMany(MOST), at));
             }
         }
-        self.expect(END_BLOCK_DATA)?;
+        self.marker(END_BLOCK_DATA)?;
         Ok((handle, fields))
     }
 

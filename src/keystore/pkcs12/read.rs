@@ -164,8 +164,8 @@ fn read_encrypted_data<'a>(content: &mut Reader<'a>) -> Result<(Reader<'a>, &'a 
     let mut info = data.sequence()?;
     info.oid()?;
     let algorithm = info.clone();
-    info.expect(Tag::SEQUENCE)?;
-    let sealed = info.expect(Tag::context(0))?.value();
+    info.tagged(Tag::SEQUENCE)?;
+    let sealed = info.tagged(Tag::context(0))?.value();
     info.finish()?;
     // unprotectedAttrs say nothing that is needed.
     data.optional(Tag::context_constructed(1))?;

@@ -61,7 +61,7 @@ impl RevocationReason {
 
     /// CRLReason, to the end of the reader.
     pub(in crate::x509) fn read(reader: &mut Reader<'_>) -> Result<Self, Asn1Error> {
-        let code = reader.expect(Tag::ENUMERATED)?;
+        let code = reader.tagged(Tag::ENUMERATED)?;
         reader.clone().finish()?;
         let known = match code.value() {
             [code] => RevocationReason::from_code(*code),

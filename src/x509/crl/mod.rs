@@ -180,7 +180,7 @@ impl Fields {
         if second && tbs.small_integer()? != 1 {
             return Err(Asn1Error::field("version (neither 1 nor 2)", version_at));
         }
-        let algorithm = tbs.expect(Tag::SEQUENCE)?.raw();
+        let algorithm = tbs.tagged(Tag::SEQUENCE)?.raw();
         let issuer = Name::read(tbs)?;
         let this_update = tbs.time()?;
         let next_update =

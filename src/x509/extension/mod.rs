@@ -78,7 +78,7 @@ impl<'a> Extension<'a> {
         let mut inner = reader.sequence()?;
         let oid = inner.oid()?;
         let critical = if inner.peek() == Some(Tag::BOOLEAN) { inner.boolean()? } else { false };
-        let value = inner.expect(Tag::OCTET_STRING)?;
+        let value = inner.tagged(Tag::OCTET_STRING)?;
         inner.finish()?;
         Ok(Extension { oid, critical, value })
     }
@@ -229,7 +229,7 @@ impl<'a> Extensions<'a> {
             let mut reader = Reader::new(&self.content);
             iter::from_fn(move || reader.element().ok())
         };
-        let is_it = |element: &Element<'_>| element.reader().expect(Tag::OID).is_ok_and(|found| found.value() == oid.content());
+        let is_it = |element: &Element<'_>| element.reader().tagged(Tag::OID).is_ok_and(|found| found.value() == oid.content());
         if !elements().any(|element| is_it(&element)) {
             return self.into_owned();
         }

@@ -137,7 +137,7 @@ impl ExtensionType for KeyUsage {
     /// Trailing zero bits, which DER forbids, and bits that RFC 5280 does not name are passed over.
     fn read(reader: &mut Reader<'_>) -> Result<Self, Asn1Error> {
         let at = reader.at();
-        let bits = reader.expect(Tag::BIT_STRING)?;
+        let bits = reader.tagged(Tag::BIT_STRING)?;
         let bad = Asn1Error::new(ErrorKind::Value(Tag::BIT_STRING), at);
         let (unused, octets) = bits.value().split_first().ok_or(bad)?;
         if *unused > 7 || (octets.is_empty() && *unused != 0) {

@@ -40,7 +40,7 @@ impl CertId {
     }
 
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Asn1Error> {
-        let element = reader.expect(Tag::SEQUENCE)?;
+        let element = reader.tagged(Tag::SEQUENCE)?;
         let mut inner = element.reader();
         let algorithm = DigestAlgorithm::read(&mut inner)?;
         let name_hash = inner.octet_string()?.to_vec();

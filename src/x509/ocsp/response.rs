@@ -223,7 +223,7 @@ fn read_outer(der: &[u8]) -> Result<Result<Element<'_>, ErrorStatus>, Asn1Error>
     let mut reader = Reader::new(der);
     let mut outer = reader.sequence()?;
     reader.finish()?;
-    let status = outer.expect(Tag::ENUMERATED)?;
+    let status = outer.tagged(Tag::ENUMERATED)?;
     if status.value() != [0] {
         let known = ERRORS.iter().find(|(_, code)| status.value() == [*code]).map(|(status, _)| *status);
         outer.finish()?;
@@ -237,7 +237,7 @@ fn read_outer(der: &[u8]) -> Result<Result<Element<'_>, ErrorStatus>, Asn1Error>
     if bytes.oid()? != BASIC {
         return Err(Asn1Error::field("responseType (not the basic one)", at));
     }
-    let basic = bytes.expect(Tag::OCTET_STRING)?;
+    let basic = bytes.tagged(Tag::OCTET_STRING)?;
     bytes.finish()?;
     Ok(Ok(basic))
 }
@@ -417,5 +417,5 @@ impl Status {
 
 /// Times in OCSP are GeneralizedTime, whatever the year.
 fn read_generalized(reader: &mut Reader<'_>) -> Result<Timestamp, Asn1Error> {
-    reader.expect(Tag::GENERALIZED_TIME)?.time()
+    reader.tagged(Tag::GENERALIZED_TIME)?.time()
 }

@@ -123,7 +123,7 @@ impl House {
 /// What was signed in a certificate or a list: the first element in the outer one.
 pub fn signed_part(der: &[u8]) -> Result<Vec<u8>, Fail> {
     let mut outer = mdm_core::asn1::Reader::new(der).sequence()?;
-    Ok(outer.expect(Tag::SEQUENCE)?.raw().to_vec())
+    Ok(outer.tagged(Tag::SEQUENCE)?.raw().to_vec())
 }
 
 /// A certificate or a list around this part, signed as it is.
