@@ -5,7 +5,7 @@
 # pkilint from PyPI: the directory of its programs in $PKILINT, or on PATH.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-example=$PWD/${CARGO_TARGET_DIR:-target}/${PROFILE:-release}/examples/artefacts
+example=${MDM_CORE_EXAMPLES:-$PWD/${CARGO_TARGET_DIR:-target}/release/examples}/artefacts
 lint=$PWD/tests/real/lint.py
 python=python3
 if [ -n "${PKILINT:-}" ]; then

@@ -18,7 +18,7 @@ case ${1:-short} in
   full) kills=100 count=200 ;;
   *) kills=$1 count=${2:?KILLS DEVICES} ;;
 esac
-built=$PWD/${CARGO_TARGET_DIR:-target}/release/examples
+built=${MDM_CORE_EXAMPLES:-$PWD/${CARGO_TARGET_DIR:-target}/release/examples}
 work=$(mktemp -d)
 chmod 755 "$work"
 port=$((20000 + RANDOM % 20000))

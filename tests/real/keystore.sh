@@ -4,7 +4,7 @@
 # Needs: a release build of the example `keystore`; openssl, gnutls-bin, a Java runtime (keytool), libnss3-tools (pk12util).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-example=$PWD/${CARGO_TARGET_DIR:-target}/${PROFILE:-release}/examples/keystore
+example=${MDM_CORE_EXAMPLES:-$PWD/${CARGO_TARGET_DIR:-target}/release/examples}/keystore
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 

@@ -18,7 +18,7 @@ case ${1:-} in
   store) only=store ;;
   *) count=${1:-$count} seconds=${2:-$seconds} ;;
 esac
-built=$PWD/${CARGO_TARGET_DIR:-target}/release/examples
+built=${MDM_CORE_EXAMPLES:-$PWD/${CARGO_TARGET_DIR:-target}/release/examples}
 work=$(mktemp -d)
 chmod 755 "$work"
 base=$((20000 + RANDOM % 20000))
