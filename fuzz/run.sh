@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Fuzzes every target, or those that are named, for so many seconds each, as many at a time as there are cores (or FUZZ_PARALLEL says). The
-# first finding stops it.
+# Fuzzes every target, or those that are named, for so many seconds each, as many at a time as there are cores; the first finding
+# stops it.
 #
 #   fuzz/run.sh SECONDS [TARGET...]
 #   fuzz/run.sh build                 builds them, and runs none
@@ -36,4 +36,4 @@ cargo fuzz build --dev -s none $([ $# -ne 1 ] || echo "$1")
 triple=$(rustc -vV | sed -n 's/^host: //p')
 FUZZ_ONE=${CARGO_TARGET_DIR:-fuzz/target}/$triple/debug
 export FUZZ_ONE
-printf '%s\n' "${targets[@]}" | xargs -P "${FUZZ_PARALLEL:-$(nproc)}" -n 1 fuzz/run.sh "$seconds"
+printf '%s\n' "${targets[@]}" | xargs -P "$(nproc)" -n 1 fuzz/run.sh "$seconds"
