@@ -20,8 +20,8 @@ filtered=(-- --skip memory_stays_within_twelve_times_the_input --skip ten_times_
 if [ "${1:-}" = --corpus ]; then
   MDM_CORE_CORPUS=$(realpath "${2:?a folder with a folder for each target}")
   export MDM_CORE_CORPUS
-  # Regions are the same whatever the compiler makes of them.
-  export CARGO_PROFILE_TEST_OPT_LEVEL=1 CARGO_PROFILE_TEST_OVERFLOW_CHECKS=true
+  # Regions are the same whatever the compiler makes of them, and these are many files.
+  optimised=-Copt-level=1
   shift 2
   least=0
   tested=(--features fuzzing --lib)
@@ -34,7 +34,7 @@ target=$PWD/${CARGO_TARGET_DIR:-target}
 work=$target/coverage
 rm -rf "$work"
 mkdir -p "$work"
-printf '#!/bin/sh\nrustc=$1\nshift\nexec "$rustc" "$@" -Cinstrument-coverage\n' >"$work/rustc"
+printf '#!/bin/sh\nrustc=$1\nshift\nexec "$rustc" "$@" -Cinstrument-coverage %s\n' "${optimised:-}" >"$work/rustc"
 chmod +x "$work/rustc"
 export RUSTC_WORKSPACE_WRAPPER=$work/rustc LLVM_PROFILE_FILE=$work/%p-%m.profraw CARGO_INCREMENTAL=0
 cargo=${CARGO:-cargo}
